@@ -1,0 +1,75 @@
+import type { DType, TypedArray } from "./dtype.ts";
+import { DeviceError, DTypeError } from "./errors.ts";
+import type { Attributes, KernelName } from "./kernels.ts";
+
+/** Memory of one device, shared by the tensors that alias it; the last one to let go gives it back. */
+export interface Storage {
+  readonly dtype: DType;
+  readonly size: number;
+  references: number;
+}
+
+/** What a kernel gets to see of an operand. */
+export interface Operand {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly storage: Storage;
+}
+
+/** A device: kernels over flat row-major memory, and ways in and out of it. */
+export interface Backend {
+  readonly name: string;
+  readonly dtypes: readonly DType[];
+  /** Uninitialised memory. @throws {DeviceError} when there is none left */
+  allocate(dtype: DType, size: number): Storage;
+  /** Copies values in. */
+  upload(values: TypedArray, dtype: DType): Storage;
+  /** Copies values out; waits for what is still being computed. */
+  read(storage: Storage): Promise<TypedArray>;
+  /** The same without waiting. @throws {DeviceError} on a device that cannot */
+  readSync(storage: Storage): TypedArray;
+  release(storage: Storage): void;
+  /** Whether the device has its own kernel of that name; primitives run everywhere, fused ones where this says so. */
+  has(kernel: KernelName): boolean;
+  run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void;
+  /** How often each kernel that this device lacks was answered by `cpu`. */
+  readonly fallbacks: ReadonlyMap<KernelName, number>;
+}
+
+const factories = new Map<string, () => Backend>();
+const backends = new Map<string, Backend>();
+let defaultName = "cpu";
+
+/** Makes a device known; it is built when first used. */
+export function registerBackend(name: string, create: () => Backend): void {
+  factories.set(name, create);
+}
+
+export function deviceNames(): string[] {
+  return [...factories.keys()];
+}
+
+/** The device of that name, or the default one. */
+export function getBackend(name: string = defaultName): Backend {
+  const known = backends.get(name);
+  if (known) return known;
+  const create = factories.get(name);
+  if (!create) throw new DeviceError(`no device "${name}"; there are ${deviceNames().join(", ")}`);
+  const backend = create();
+  backends.set(name, backend);
+  return backend;
+}
+
+/** Where tensors are made when a call does not say. */
+export function setDefaultDevice(name: string): void {
+  getBackend(name);
+  defaultName = name;
+}
+
+/** @throws {DTypeError} when the device does not hold that dtype: nothing is converted in silence */
+export function checkDType(operation: string, backend: Backend, dtype: DType): void {
+  if (!backend.dtypes.includes(dtype))
+    throw new DTypeError(
+      `${operation}: device ${backend.name} holds ${backend.dtypes.join(", ")}, not ${dtype}; use the cpu device for ${dtype}`,
+    );
+}

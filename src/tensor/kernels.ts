@@ -1,0 +1,142 @@
+import type { DType } from "./dtype.ts";
+
+type None = Record<string, never>;
+type Axes = { readonly axes: readonly number[] };
+type Axis = { readonly axis: number };
+
+/**
+ * The kernels that every device can answer: `cpu` has all of them, other devices fall back to it. A row gives the
+ * attributes of a kernel; the operands and the output carry their shapes and dtypes themselves. A kernel fills a
+ * fresh, uninitialised, row-major output; each output cell is a function of the inputs, so work splits over cells.
+ */
+export interface PrimitiveKernels {
+  // Element-wise. Operands broadcast to the output's shape. Comparisons give int32 0 or 1.
+  add: None;
+  sub: None;
+  mul: None;
+  div: None;
+  pow: None;
+  maximum: None;
+  minimum: None;
+  equal: None;
+  less: None;
+  lessEqual: None;
+  /** (condition, x, y): x where the condition is not 0, else y. */
+  where: None;
+  neg: None;
+  abs: None;
+  sign: None;
+  exp: None;
+  log: None;
+  sqrt: None;
+  tanh: None;
+  sigmoid: None;
+  erf: None;
+  sin: None;
+  cos: None;
+  /** Inverted dropout: cell i is x / (1 − p) or 0, decided by a counter-based generator from (seed, i). */
+  dropout: { readonly probability: number; readonly seed: number };
+  /** Converts to the output's dtype; float to int32 truncates. */
+  cast: None;
+  // Reductions. The output lacks the reduced axes or has them as 1: the same bytes.
+  sum: Axes;
+  max: Axes;
+  min: Axes;
+  prod: Axes;
+  /** Index of the first maximum, int32. */
+  argmax: Axis;
+  // Layout: the output's shape says the rest.
+  permute: Axes;
+  broadcastTo: None;
+  /** Output cell i reads input cell start + i · step along each axis; a step may be negative. */
+  slice: { readonly starts: readonly number[]; readonly steps: readonly number[] };
+  /** The input stands at `starts` (every `steps`-th cell) in an output of `value`: the transpose of slice. */
+  pad: { readonly starts: readonly number[]; readonly steps: readonly number[]; readonly value: number };
+  concat: Axis;
+  // Indexing. Indices are int32.
+  /** (table, indices): rows along axis 0; output [...indices, ...table.shape.slice(1)]. */
+  gather: None;
+  /** (updates, indices): the transpose of gather; adds updates to the rows of a zero output. */
+  scatterAdd: None;
+  /** (x, indices): output like indices; reads x at the index along `axis`. */
+  takeAlongAxis: Axis;
+  /** (updates, indices): the transpose; adds updates into a zero output along `axis`. */
+  putAlongAxis: Axis;
+  // Linear algebra.
+  /** Batched product with broadcast batch axes; a flag reads that operand's last two axes swapped. */
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+}
+
+/**
+ * Kernels that stand for a function of other operations (see `autograd/fused.ts`). A device may have any of them;
+ * without one, the definition runs. Shapes: x [..., d] is read as rows of its last axis.
+ */
+export interface FusedKernels {
+  /** (x [..., in], weight [out, in], bias? [out], residual? like the output) → x Wᵀ + b + residual. */
+  linear: { readonly hasBias: boolean; readonly hasResidual: boolean };
+  /** gelu(x) = x Φ(x). */
+  gelu: None;
+  /** (x, grad). */
+  geluBackward: None;
+  /** Over the last axis. */
+  softmax: None;
+  /** (out, grad). */
+  softmaxBackward: None;
+  logSoftmax: None;
+  /** (x, weight [d], bias [d]). */
+  layerNorm: { readonly eps: number };
+  /** (x, weight [d], grad) → x̄. */
+  layerNormBackward: { readonly eps: number };
+  /** (x, grad) → Σ over rows of grad · x̂, [d]. */
+  layerNormBackwardWeight: { readonly eps: number };
+  /** (qkv [B, N, 3d], mask? int32 [B, N]) → [B, N, d], without keeping the weights. */
+  attention: { readonly numHeads: number; readonly hasMask: boolean };
+  /** (qkv, out, grad [B, N, d], mask?) → [B, N, 3d]. */
+  attentionBackward: { readonly numHeads: number; readonly hasMask: boolean };
+  /** (logits [n, V], labels int32 [n]) → mean negative log-likelihood over labels ≥ 0, []; 0 when there is none. */
+  crossEntropy: None;
+  /** (logits, labels, grad []) → [n, V]. */
+  crossEntropyBackward: None;
+  /** (cost [B, M, N], rowMask int32 [B, M], columnMask int32 [B, N]) → transport plan [B, N, M]. */
+  ipot: { readonly beta: number; readonly iterations: number };
+}
+
+/** Kernels that change their operands in place; optimisers alone use them, on cells that they own. */
+export interface UpdateKernels {
+  /** (parameter, grad, m, v): one step of AdamW; parameter, m and v are overwritten. */
+  adamw: AdamwAttributes;
+  /** (parameter, grad, velocity): one step of SGD with momentum. */
+  sgd: SgdAttributes;
+}
+
+export interface SgdAttributes {
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly gradScale: number;
+}
+
+export interface AdamwAttributes {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 1-based step of the bias correction. */
+  readonly step: number;
+  /** Multiplies the gradient first: gradient clipping. */
+  readonly gradScale: number;
+}
+
+export type KernelTable = PrimitiveKernels & FusedKernels & UpdateKernels;
+export type PrimitiveName = keyof PrimitiveKernels;
+export type FusedName = keyof FusedKernels;
+export type KernelName = keyof KernelTable;
+export type Attributes<K extends KernelName> = KernelTable[K];
+
+/** What an operation's output will be, known before any kernel runs. */
+export interface TensorMeta {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}

@@ -1,0 +1,58 @@
+/** What a scope looks after: tensors. */
+export abstract class Scoped {
+  #kept = false;
+
+  constructor() {
+    current?.push(this);
+  }
+
+  get isKept(): boolean {
+    return this.#kept;
+  }
+
+  /** No scope, `noGrad` or `backward()` gives this memory back; only `release()` does, or the collector. */
+  keep(): this {
+    this.#kept = true;
+    return this;
+  }
+
+  /** Gives the memory back now. @param by named in the error that a later reader sees */
+  abstract release(by?: string): void;
+}
+
+/** What was made since the innermost open scope began; null outside of any. */
+let current: Scoped[] | null = null;
+
+/** What is reachable from the result of a scoped function: itself, or the items of arrays, maps, sets and plain objects. */
+function* reachable(value: unknown): Generator<Scoped> {
+  if (typeof value !== "object" || value === null) return;
+  if (value instanceof Scoped) yield value;
+  else if (Array.isArray(value) || value instanceof Set) for (const item of value) yield* reachable(item);
+  else if (value instanceof Map) for (const item of value.values()) yield* reachable(item);
+  else if (Object.getPrototypeOf(value) === Object.prototype)
+    for (const item of Object.values(value)) yield* reachable(item);
+}
+
+/**
+ * Runs `body` and gives back the memory of every tensor made inside, except those it returns (also within arrays and
+ * plain objects) and those that were kept. Scopes nest: what an inner one returns belongs to the outer one.
+ *
+ * @param name what released them, for the error that a later reader sees
+ */
+export function scope<T>(body: () => T, name = "scope()"): T {
+  const outer = current;
+  const made: Scoped[] = [];
+  current = made;
+  let returned: ReadonlySet<Scoped> = new Set();
+  try {
+    const result = body();
+    returned = new Set(reachable(result));
+    return result;
+  } finally {
+    current = outer;
+    for (const item of made) {
+      if (returned.has(item)) outer?.push(item);
+      else if (!item.isKept) item.release(name);
+    }
+  }
+}
