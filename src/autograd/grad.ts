@@ -1,0 +1,200 @@
+import { full } from "../tensor/create.ts";
+import { GradientError, ShapeError } from "../tensor/errors.ts";
+import { scope } from "../tensor/scope.ts";
+import { sameShape } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import {
+  type GraphNode,
+  historyOf,
+  isRecording,
+  isTracked,
+  Leaf,
+  releaseHistory,
+  variable,
+  withRecording,
+} from "./graph.ts";
+import { add } from "./ops/arithmetic.ts";
+import { reshape } from "./ops/layout.ts";
+
+export interface GradOptions {
+  /** Gradient with respect to the result, of its shape; 1 for a result of one element. */
+  readonly seed?: Tensor;
+  /** Keep the graph and its intermediates for another pass. Default: `createGraph`. */
+  readonly retainGraph?: boolean;
+  /** Record the gradient's own computation, so that it can be differentiated again. */
+  readonly createGraph?: boolean;
+}
+
+/** The nodes that lead from `root` to a wanted tensor, latest first. */
+function nodesTowards(root: Tensor, wanted: (tensor: Tensor) => boolean): GraphNode[] {
+  const found = new Map<Tensor, GraphNode>();
+  const stack = [root];
+  for (let tensor = stack.pop(); tensor; tensor = stack.pop()) {
+    const history = historyOf(tensor);
+    if (history === null || history instanceof Leaf || found.has(tensor)) continue;
+    found.set(tensor, history);
+    for (const input of history.inputs) if (isTracked(input)) stack.push(input);
+  }
+  const ascending = [...found.values()].sort((a, b) => a.id - b.id);
+  const leads = new Set<Tensor>();
+  for (const node of ascending) if (node.inputs.some((input) => wanted(input) || leads.has(input))) leads.add(node.out);
+  return ascending.filter((node) => leads.has(node.out)).reverse();
+}
+
+/** Gradients of the tensors that `wanted` selects, by reverse accumulation (Linnainmaa 1970). */
+function accumulate(
+  root: Tensor,
+  wanted: (tensor: Tensor) => boolean,
+  { seed, createGraph = false, retainGraph = createGraph }: GradOptions,
+  caller: string,
+): Map<Tensor, Tensor> {
+  const nodes = nodesTowards(root, wanted);
+  const leadsOn = new Set(nodes.map((node) => node.out));
+  const grads = new Map<Tensor, Tensor>([[root, seedFor(root, seed, caller)]]);
+  withRecording(createGraph, () => {
+    for (const node of nodes) {
+      const grad = grads.get(node.out);
+      if (!grad) continue;
+      const receives = (input: Tensor) => wanted(input) || leadsOn.has(input);
+      for (const [input, share] of sharesOf(node, grad, receives, createGraph)) addTo(grads, input, share, createGraph);
+      if (!wanted(node.out)) {
+        grads.delete(node.out);
+        if (!createGraph) grad.release(caller);
+      }
+      if (!retainGraph) forget(node, root, wanted, caller);
+    }
+  });
+  return grads;
+}
+
+/** Each input's share of the gradient of a node; what its rule computes on the way is given back. */
+function sharesOf(
+  node: GraphNode,
+  grad: Tensor,
+  receives: (input: Tensor) => boolean,
+  createGraph: boolean,
+): [Tensor, Tensor][] {
+  // A rule may answer a tensor that somebody else owns (the gradient itself, or one result for two inputs).
+  const owned = new Set<Tensor>([grad, node.out, ...node.inputs]);
+  const run = () => {
+    const pullBacks = node.pullBacks(grad);
+    return node.inputs.flatMap((input, i): [Tensor, Tensor][] => {
+      const pullBack = pullBacks[i];
+      if (!pullBack || !receives(input)) return [];
+      const share = pullBack();
+      if (!sameShape(share.shape, input.shape))
+        throw new ShapeError(node.operation, "the gradient's shape is not the input's", share, input);
+      if (createGraph) return [[input, share]];
+      const mine = owned.has(share) ? share.alias() : share;
+      owned.add(mine);
+      return [[input, mine]];
+    });
+  };
+  return createGraph ? run() : scope(run, node.operation);
+}
+
+function addTo(grads: Map<Tensor, Tensor>, input: Tensor, share: Tensor, createGraph: boolean): void {
+  const before = grads.get(input);
+  if (!before) {
+    grads.set(input, share);
+    return;
+  }
+  grads.set(input, add(before, share));
+  if (createGraph) return;
+  before.release("backward()");
+  share.release("backward()");
+}
+
+/** Gives back a node that has passed its gradient on; root, wanted and kept tensors stay readable. */
+function forget({ out }: GraphNode, root: Tensor, wanted: (tensor: Tensor) => boolean, caller: string): void {
+  releaseHistory(out, caller);
+  if (out !== root && !wanted(out) && !out.isKept) out.release(caller);
+}
+
+function seedFor(root: Tensor, seed: Tensor | undefined, caller: string): Tensor {
+  if (seed) {
+    if (!sameShape(seed.shape, root.shape))
+      throw new ShapeError(caller, "the seed's shape is not the result's", seed, root);
+    return seed.alias();
+  }
+  if (root.size !== 1)
+    throw new ShapeError(caller, "the result has more than one element; reduce it or pass a seed of its shape", root);
+  return full(root.shape, 1, { dtype: root.dtype, device: root.device });
+}
+
+const isParameterLeaf = ({ origin }: Tensor) => origin instanceof Leaf && origin.parameter !== null;
+
+/**
+ * Adds to the `grad` of every parameter that `loss` depends on, and gives the graph's intermediates back.
+ *
+ * @throws {ShapeError} when `loss` has more than one element and no seed is given
+ * @throws {GradientError} when `loss` depends on no parameter, or its graph was given back before
+ */
+export function backward(loss: Tensor, options: GradOptions = {}): void {
+  scopeUnless(options.createGraph, () => {
+    const grads = accumulate(loss, isParameterLeaf, options, "backward()");
+    let reached = 0;
+    for (const [tensor, grad] of grads) {
+      const parameter = tensor.origin instanceof Leaf ? tensor.origin.parameter : null;
+      if (!parameter) continue;
+      reached++;
+      parameter.grad = parameter.grad ? add(parameter.grad, grad) : grad;
+    }
+    if (reached === 0)
+      throw new GradientError(
+        "backward: the result depends on no parameter; was it computed under noGrad or detached?",
+      );
+  });
+}
+
+function scopeUnless(open: boolean | undefined, body: () => void): void {
+  if (open) body();
+  else scope(body, "backward()");
+}
+
+/** Gradients of `y` with respect to each of `xs`. @throws {GradientError} when y does not depend on one of them */
+export function grad(y: Tensor, xs: readonly Tensor[], options?: GradOptions): Tensor[];
+/** The function that answers the gradient of a scalar function with respect to its argument, or to each of several. */
+export function grad<A extends readonly Tensor[]>(
+  f: (...xs: A) => Tensor,
+  options?: GradOptions,
+): (...xs: A) => A["length"] extends 1 ? Tensor : Tensor[];
+export function grad(
+  target: Tensor | ((...xs: Tensor[]) => Tensor),
+  second?: readonly Tensor[] | GradOptions,
+  third?: GradOptions,
+): unknown {
+  if (typeof target !== "function") return gradOf(target, second as readonly Tensor[], third);
+  return (...xs: Tensor[]) => {
+    const [first, ...rest] = valueAndGrad(target, second as GradOptions)(...xs).grads;
+    return rest.length ? [first, ...rest] : first;
+  };
+}
+
+/** Like `grad(f)`, with the value of f beside its gradients. */
+export function valueAndGrad(
+  f: (...xs: Tensor[]) => Tensor,
+  options: GradOptions = {},
+): (...xs: Tensor[]) => { value: Tensor; grads: Tensor[] } {
+  return (...xs) => {
+    const createGraph = options.createGraph ?? (isRecording() && xs.some(isTracked));
+    return withRecording(true, () => {
+      const inputs = xs.map((x) => (createGraph && isTracked(x) ? reshape(x, x.shape) : variable(x)));
+      const value = f(...inputs);
+      return { value, grads: gradOf(value, inputs, { ...options, createGraph }) };
+    });
+  };
+}
+
+function gradOf(y: Tensor, xs: readonly Tensor[], options: GradOptions = {}): Tensor[] {
+  const wanted = new Set(xs);
+  const grads = accumulate(y, (tensor) => wanted.has(tensor), options, "grad()");
+  return xs.map((x, i) => {
+    const result = grads.get(x);
+    if (!result)
+      throw new GradientError(
+        `grad: the result does not depend on input ${i} ([${x.shape.join(", ")}]); was it detached?`,
+      );
+    return result;
+  });
+}
