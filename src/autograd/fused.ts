@@ -62,8 +62,12 @@ function definitionRule<K extends FusedName>(definition: Fused<K>["definition"])
         return new Map(differentiable.map((i, k) => [i, grads[k]!]));
       });
     };
-    return inputs.map((input, i): PullBack | null =>
-      input.dtype === "int32" ? null : () => (shares ??= compute()).get(i)!,
-    );
+    return inputs.map((input, i): PullBack | null => {
+      if (input.dtype === "int32") return null;
+      return () => {
+        shares ??= compute();
+        return shares.get(i)!;
+      };
+    });
   };
 }

@@ -23,6 +23,8 @@ export interface GradOptions {
   readonly retainGraph?: boolean;
   /** Record the gradient's own computation, so that it can be differentiated again. */
   readonly createGraph?: boolean;
+  /** Answer zeros for an input that the result does not depend on, instead of an error. */
+  readonly allowUnused?: boolean;
 }
 
 /** The nodes that lead from `root` to a wanted tensor, latest first. */
@@ -191,10 +193,10 @@ function gradOf(y: Tensor, xs: readonly Tensor[], options: GradOptions = {}): Te
   const grads = accumulate(y, (tensor) => wanted.has(tensor), options, "grad()");
   return xs.map((x, i) => {
     const result = grads.get(x);
-    if (!result)
-      throw new GradientError(
-        `grad: the result does not depend on input ${i} ([${x.shape.join(", ")}]); was it detached?`,
-      );
-    return result;
+    if (result) return result;
+    if (options.allowUnused) return full(x.shape, 0, { dtype: x.dtype, device: x.device });
+    throw new GradientError(
+      `grad: the result does not depend on input ${i} ([${x.shape.join(", ")}]); was it detached? { allowUnused: true } answers zeros`,
+    );
   });
 }

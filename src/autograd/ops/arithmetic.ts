@@ -17,8 +17,9 @@ const MAX_CONSTANTS = 512;
 
 /** A number as a tensor of rank 0; small tables of them are kept, since the same constants recur in every step. */
 export function constant(value: number, { backend, dtype }: { backend: Backend; dtype: DType }): Tensor {
-  let known = constants.get(backend);
-  if (!known || known.size > MAX_CONSTANTS) constants.set(backend, (known = new Map()));
+  const renew = (constants.get(backend)?.size ?? MAX_CONSTANTS) >= MAX_CONSTANTS;
+  if (renew) constants.set(backend, new Map());
+  const known = constants.get(backend)!;
   const key = `${dtype} ${Object.is(value, -0) ? "-0" : value}`;
   let tensor = known.get(key);
   if (!tensor) {

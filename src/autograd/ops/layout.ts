@@ -186,5 +186,8 @@ export function split(x: Tensor, lengths: readonly number[], axis: number): Tens
   const total = lengths.reduce((sum, n) => sum + n, 0);
   if (total !== x.shape.at(axis)) throw new ShapeError("split", `lengths add up to ${total}, not to axis ${axis}`, x);
   let start = 0;
-  return lengths.map((n) => slice(x, axis, start, (start += n)));
+  return lengths.map((n) => {
+    start += n;
+    return slice(x, axis, start - n, start);
+  });
 }
