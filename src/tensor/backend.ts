@@ -54,15 +54,17 @@ export function getBackend(name: string = defaultName): Backend {
   const known = backends.get(name);
   if (known) return known;
   const create = factories.get(name);
-  if (!create) throw new DeviceError(`no device "${name}"; there are ${deviceNames().join(", ")}`);
+  if (!create) throw unknownDevice(name);
   const backend = create();
   backends.set(name, backend);
   return backend;
 }
 
+const unknownDevice = (name: string) => new DeviceError(`no device "${name}"; there are ${deviceNames().join(", ")}`);
+
 /** Where tensors are made when a call does not say. */
 export function setDefaultDevice(name: string): void {
-  getBackend(name);
+  if (!factories.has(name)) throw unknownDevice(name);
   defaultName = name;
 }
 
