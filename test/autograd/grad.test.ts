@@ -1,0 +1,97 @@
+import t from "tap";
+import { backward, grad, valueAndGrad } from "../../src/autograd/grad.ts";
+import { checkGrads } from "../../src/autograd/gradcheck.ts";
+import { detach, noGrad, Parameter, variable } from "../../src/autograd/graph.ts";
+import { add, mul, neg, sub } from "../../src/autograd/ops/arithmetic.ts";
+import { reshape } from "../../src/autograd/ops/layout.ts";
+import { sum } from "../../src/autograd/ops/reduce.ts";
+import { exp, sin, tanh } from "../../src/autograd/ops/transcendental.ts";
+import { tensor } from "../../src/tensor/create.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { draw, exact, values } from "../support.ts";
+
+const scalar = (value: number) => tensor(value, exact);
+
+t.test("grad: of a function, of a value, to any order", async (t) => {
+  const cube = (x: Tensor) => mul(x, mul(x, x));
+  t.same(values(grad(cube)(scalar(2))), [12]);
+  t.same(values(grad(grad(cube))(scalar(2))), [12]);
+  t.same(values(grad(grad(grad(cube)))(scalar(2))), [6]);
+  const [dx, dy] = grad((x: Tensor, y: Tensor) => mul(x, exp(y)))(scalar(3), scalar(0)) as Tensor[];
+  t.same([values(dx!), values(dy!)], [[1], [3]]);
+  const { value, grads } = valueAndGrad(cube)(scalar(2));
+  t.same([value.item(), grads[0]!.item()], [8, 12]);
+});
+
+t.test("grad: a tensor used twice, aliased inputs, an inner tensor", async (t) => {
+  const x = variable(scalar(3));
+  t.same(values(grad(add(mul(x, x), x), [x])[0]!), [7]);
+  const y = mul(x, 2);
+  const z = mul(y, y);
+  t.same(
+    grad(z, [x, y]).map((g) => g.item()),
+    [24, 12],
+  );
+  checkGrads(t, (x: Tensor) => mul(tanh(x), sub(x, neg(x))), [draw([3])]);
+});
+
+t.test("grad: what cannot be differentiated is an error, not a zero", async (t) => {
+  const x = variable(scalar(1));
+  t.throws(() => grad(detach(mul(x, 2)), [x]), { message: /does not depend on input 0/ });
+  t.same(values(grad(exp(variable(scalar(1))), [x], { allowUnused: true })[0]!), [0]);
+  t.throws(() => grad(variable(draw([2])), [x]), { message: /more than one element/ });
+  t.throws(() => backward(scalar(1)), { message: /depends on no parameter/ });
+  t.throws(() => noGrad(async () => 1), { message: /asynchronous/ });
+});
+
+t.test("backward: fills and adds up the gradients of parameters", async (t) => {
+  const w = new Parameter(scalar(3));
+  backward(mul(w.value, w.value));
+  t.equal(w.grad!.item(), 6);
+  backward(mul(w.value, 2));
+  t.equal(w.grad!.item(), 8);
+  w.grad = null;
+  t.equal(w.grad, null);
+});
+
+t.test("backward: gives back the intermediates, and says so", async (t) => {
+  const w = new Parameter(scalar(0.5));
+  const inner = exp(w.value);
+  const kept = sin(inner).keep();
+  const loss = mul(kept, inner);
+  backward(loss);
+  t.ok(Number.isFinite(loss.item()), "the root stays");
+  t.ok(Number.isFinite(kept.item()), "what was kept stays");
+  t.throws(() => inner.dataSync(), { message: /result of exp .*released by backward\(\); keep\(\)/ });
+  t.throws(() => backward(loss), {
+    message: /graph that computed mul was released by backward\(\); pass \{ retainGraph: true \}/,
+  });
+  t.throws(() => backward(mul(kept, 2)), { message: /graph that computed sin was released/ });
+
+  const again = mul(exp(w.value), 2);
+  w.grad = null;
+  backward(again, { retainGraph: true });
+  const once = w.grad!.item();
+  backward(again);
+  t.equal(w.grad!.item(), 2 * once);
+});
+
+t.test("noGrad: records nothing and gives back all but the result", async (t) => {
+  const w = new Parameter(scalar(2));
+  let inner: Tensor | undefined;
+  const out = noGrad(() => {
+    inner = mul(w.value, 3);
+    return { y: mul(inner, 2) };
+  });
+  t.equal(out.y.item(), 12);
+  t.throws(() => inner!.item(), { message: /released by noGrad\(\)/ });
+  t.throws(() => backward(out.y), { message: /depends on no parameter/ });
+});
+
+t.test("a chain of 100,000 operations needs no stack", async (t) => {
+  const w = new Parameter(scalar(1));
+  let y: Tensor = w.value;
+  for (let i = 0; i < 100_000; i++) y = reshape(y, []);
+  backward(sum(y));
+  t.equal(w.grad!.item(), 1);
+});
