@@ -1,0 +1,22 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import path from "node:path";
+
+/**
+ * Writes a file so that a reader sees the old content or the new one, never a part: into a temporary file beside it,
+ * forced to the disk, then renamed over it.
+ */
+export function writeFileAtomic(file: string, content: Uint8Array | string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  const temporary = `${file}.${process.pid}.tmp`;
+  const descriptor = openSync(temporary, "w");
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
