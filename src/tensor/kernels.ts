@@ -132,6 +132,7 @@ export interface AdamwAttributes {
 export type KernelTable = PrimitiveKernels & FusedKernels & UpdateKernels;
 export type PrimitiveName = keyof PrimitiveKernels;
 export type FusedName = keyof FusedKernels;
+export type UpdateName = keyof UpdateKernels;
 export type KernelName = keyof KernelTable;
 export type Attributes<K extends KernelName> = KernelTable[K];
 
