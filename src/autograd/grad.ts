@@ -52,7 +52,7 @@ function accumulate(
 ): Map<Tensor, Tensor> {
   const nodes = nodesTowards(root, wanted);
   const leadsOn = new Set(nodes.map((node) => node.out));
-  const grads = new Map<Tensor, Tensor>([[root, seedFor(root, seed, caller)]]);
+  const grads = new Map<Tensor, Tensor>([[root, seedFor(root, seed, createGraph, caller)]]);
   withRecording(createGraph, () => {
     for (const node of nodes) {
       const grad = grads.get(node.out);
@@ -113,11 +113,12 @@ function forget({ out }: GraphNode, root: Tensor, wanted: (tensor: Tensor) => bo
   if (out !== root && !wanted(out) && !out.isKept) out.release(caller);
 }
 
-function seedFor(root: Tensor, seed: Tensor | undefined, caller: string): Tensor {
+/** The gradient to start from: the graph's own tensor where it will be differentiated, else one that may be given back. */
+function seedFor(root: Tensor, seed: Tensor | undefined, createGraph: boolean, caller: string): Tensor {
   if (seed) {
     if (!sameShape(seed.shape, root.shape))
       throw new ShapeError(caller, "the seed's shape is not the result's", seed, root);
-    return seed.alias();
+    return createGraph ? seed : seed.alias();
   }
   if (root.size !== 1)
     throw new ShapeError(caller, "the result has more than one element; reduce it or pass a seed of its shape", root);
