@@ -1,5 +1,5 @@
 import type { Attributes } from "../../kernels.ts";
-import { erf, sigmoid } from "./scalar.ts";
+import { erf, sigmoid, tanh } from "./scalar.ts";
 import type { CpuKernels, CpuView } from "./types.ts";
 import { broadcast, copy, forEachRow } from "./views.ts";
 
@@ -48,7 +48,7 @@ export const elementwise: Pick<
   exp: unary(Math.exp),
   log: unary(Math.log),
   sqrt: unary(Math.sqrt),
-  tanh: unary(Math.tanh),
+  tanh: unary(tanh),
   sigmoid: unary(sigmoid),
   erf: unary(erf),
   sin: unary(Math.sin),
