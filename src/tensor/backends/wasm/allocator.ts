@@ -1,0 +1,87 @@
+import { DeviceError } from "../../errors.ts";
+
+/** Blocks begin at multiples of this: a cache line, so that no two threads write to one. */
+const UNIT = 64;
+const PAGE = 65536;
+/** Memory grows by at least 16 MiB. */
+const GROWTH_PAGES = 256;
+/** A vector may be read across the end of the last block. */
+const SLACK = 64;
+
+/**
+ * Blocks of one WebAssembly memory. Sizes are rounded up to classes, four to a doubling (at most a fifth is lost), and
+ * a freed block waits in the list of its class: both ways take constant time. Blocks are never joined or moved.
+ */
+export class Allocator {
+  #next: number;
+  #used = 0;
+  readonly #free: number[][] = [];
+
+  /** @param start the first byte that may be given away */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    start: number,
+    readonly maximumPages: number,
+  ) {
+    this.#next = start;
+  }
+
+  /** Bytes in blocks that are in use, and bytes of the memory altogether. */
+  get statistics(): { used: number; reserved: number } {
+    return { used: this.#used, reserved: this.memory.buffer.byteLength };
+  }
+
+  /** Address of an uninitialised block. @throws {DeviceError} when the memory cannot grow that far */
+  allocate(bytes: number): number {
+    const units = classUnits(bytes);
+    const size = units * UNIT;
+    const address = this.#free[classIndex(units)]?.pop() ?? this.#carve(size);
+    this.#used += size;
+    return address;
+  }
+
+  /** @param bytes as when it was allocated */
+  release(address: number, bytes: number): void {
+    const units = classUnits(bytes);
+    const index = classIndex(units);
+    this.#free[index] ??= [];
+    this.#free[index].push(address);
+    this.#used -= units * UNIT;
+  }
+
+  #carve(size: number): number {
+    const address = this.#next;
+    const missing = address + size + SLACK - this.memory.buffer.byteLength;
+    if (missing > 0) this.#grow(missing, size);
+    this.#next = address + size;
+    return address;
+  }
+
+  #grow(bytes: number, asked: number): void {
+    const least = Math.ceil(bytes / PAGE);
+    const room = this.maximumPages - this.memory.buffer.byteLength / PAGE;
+    try {
+      this.memory.grow(Math.max(least, Math.min(GROWTH_PAGES, room)));
+    } catch (cause) {
+      const { used, reserved } = this.statistics;
+      throw new DeviceError(
+        `allocate: device wasm has no memory for ${asked} more bytes; ${used} bytes are in use, ${reserved} reserved of at most ${this.maximumPages * PAGE}`,
+        { cause },
+      );
+    }
+  }
+}
+
+/** Units of the smallest class that holds `bytes`: 1, 2, 3, 4, then 5/4, 6/4, 7/4 and 8/4 of each power of two. */
+function classUnits(bytes: number): number {
+  const units = Math.max(1, Math.ceil(bytes / UNIT));
+  if (units <= 4) return units;
+  const step = 2 ** (29 - Math.clz32(units - 1));
+  return Math.ceil(units / step) * step;
+}
+
+function classIndex(units: number): number {
+  if (units <= 4) return units;
+  const exponent = 29 - Math.clz32(units - 1);
+  return 4 * exponent + units / 2 ** exponent;
+}

@@ -1,0 +1,217 @@
+// Element-wise kernels. The host folds the axes into rows of `length` cells; in a row each operand either advances or
+// stands still, and the outer axes say where each row begins. A standing operand is read from a splat in scratch, so
+// one loop serves every pattern of broadcasting.
+
+import { applyBinary } from "./binary";
+import { address, float, int, scratch, storeLanes } from "./job";
+import { Binary, Unary } from "./kernel";
+import { applyUnary } from "./unary";
+
+const OUT = 0;
+const IN = 1; // up to three operands
+const OPERATION = 4;
+const TOTAL = 5; // cells of the output
+const LENGTH = 6; // of a row
+const TILE_ROWS = 7;
+const ADVANCE = 8; // 1 or 0 for each operand
+const AXES = 11; // outer axes
+const SIZES = 12; // the last axis first, with its steps for the three operands
+const PER_AXIS = 4;
+
+/** Where operand `n` begins in a row. */
+// @ts-expect-error: decorator
+@inline
+function start(n: i32, row: i32): usize {
+  let at = address(IN + n);
+  for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
+    const size = int(SIZES + PER_AXIS * axis);
+    at += <usize>((row % size) * int(SIZES + PER_AXIS * axis + 1 + n)) << 2;
+    row /= size;
+  }
+  return at;
+}
+
+/** Bytes from one vector of operand `n` to the next. */
+// @ts-expect-error: decorator
+@inline
+function step(n: i32): usize {
+  return <usize>int(ADVANCE + n) << 4;
+}
+
+/** The operand itself, or a splat of its one cell. */
+// @ts-expect-error: decorator
+@inline
+function operand(n: i32, at: usize): usize {
+  if (int(ADVANCE + n)) return at;
+  v128.store(scratch + (<usize>n << 4), v128.load32_splat(at));
+  return scratch + (<usize>n << 4);
+}
+
+export function unaryTile(tile: i32): void {
+  const length = int(LENGTH);
+  const last = min(int(TOTAL), (tile + 1) * int(TILE_ROWS) * length);
+  for (let cell = tile * int(TILE_ROWS) * length; cell < last; cell += length) {
+    const at = start(0, cell / length);
+    unaryRow(int(OPERATION), operand(0, at), step(0), address(OUT) + (<usize>cell << 2), min(length, last - cell));
+  }
+}
+
+export function binaryTile(tile: i32): void {
+  const length = int(LENGTH);
+  const last = min(int(TOTAL), (tile + 1) * int(TILE_ROWS) * length);
+  for (let cell = tile * int(TILE_ROWS) * length; cell < last; cell += length) {
+    const row = cell / length;
+    const x = operand(0, start(0, row));
+    const y = operand(1, start(1, row));
+    binaryRow(int(OPERATION), x, step(0), y, step(1), address(OUT) + (<usize>cell << 2), min(length, last - cell));
+  }
+}
+
+export function whereTile(tile: i32): void {
+  const length = int(LENGTH);
+  const last = min(int(TOTAL), (tile + 1) * int(TILE_ROWS) * length);
+  for (let cell = tile * int(TILE_ROWS) * length; cell < last; cell += length) {
+    const row = cell / length;
+    let condition = operand(0, start(0, row));
+    let x = operand(1, start(1, row));
+    let y = operand(2, start(2, row));
+    let out = address(OUT) + (<usize>cell << 2);
+    for (let n = min(length, last - cell); n > 0; n -= 4) {
+      const isZero = i32x4.eq(v128.load(condition), i32x4.splat(0));
+      storeLanes(out, v128.bitselect(v128.load(y), v128.load(x), isZero), n);
+      condition += step(0);
+      x += step(1);
+      y += step(2);
+      out += 16;
+    }
+  }
+}
+
+/**
+ * Inverted dropout: cell i stays where the upper 24 bits of a mix of (seed, i), read as a fraction, reach the
+ * probability. The mix is the finaliser of MurmurHash3 (Appleby, public domain).
+ */
+export function dropoutTile(tile: i32): void {
+  const first = tile * int(LENGTH);
+  const last = min(int(TOTAL), first + int(LENGTH));
+  const seed = i32x4.splat(int(TILE_ROWS));
+  const probability = f32x4.splat(float(ADVANCE));
+  const scale = f32x4.splat(float(ADVANCE + 1));
+  let x = address(IN) + (<usize>first << 2);
+  let out = address(OUT) + (<usize>first << 2);
+  for (let i = first; i < last; i += 4) {
+    let h = i32x4.add(i32x4.splat(i), i32x4(0, 1, 2, 3));
+    h = i32x4.add(i32x4.mul(h, i32x4.splat(0x9e3779b1)), seed);
+    h = v128.xor(h, i32x4.shr_u(h, 16));
+    h = i32x4.mul(h, i32x4.splat(0x85ebca6b));
+    h = v128.xor(h, i32x4.shr_u(h, 13));
+    h = i32x4.mul(h, i32x4.splat(0xc2b2ae35));
+    h = v128.xor(h, i32x4.shr_u(h, 16));
+    const fraction = f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(h, 8)), f32x4.splat(5.960464477539063e-8)); // 2⁻²⁴
+    const kept = f32x4.ge(fraction, probability);
+    storeLanes(out, v128.and(f32x4.mul(v128.load(x), scale), kept), last - i);
+    x += 16;
+    out += 16;
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function unaryLoop(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(out, applyUnary(operation, v128.load(x)));
+    x += step;
+    out += 16;
+  }
+  if (n > 0) storeLanes(out, applyUnary(operation, v128.load(x)), n);
+}
+
+// @ts-expect-error: decorator
+@inline
+function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(out, applyBinary(operation, v128.load(x), v128.load(y)));
+    x += xStep;
+    y += yStep;
+    out += 16;
+  }
+  if (n > 0) storeLanes(out, applyBinary(operation, v128.load(x), v128.load(y)), n);
+}
+
+function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
+  switch (operation) {
+    case Unary.neg:
+      return unaryLoop(Unary.neg, x, step, out, n);
+    case Unary.abs:
+      return unaryLoop(Unary.abs, x, step, out, n);
+    case Unary.sign:
+      return unaryLoop(Unary.sign, x, step, out, n);
+    case Unary.sqrt:
+      return unaryLoop(Unary.sqrt, x, step, out, n);
+    case Unary.exp:
+      return unaryLoop(Unary.exp, x, step, out, n);
+    case Unary.log:
+      return unaryLoop(Unary.log, x, step, out, n);
+    case Unary.tanh:
+      return unaryLoop(Unary.tanh, x, step, out, n);
+    case Unary.sigmoid:
+      return unaryLoop(Unary.sigmoid, x, step, out, n);
+    case Unary.erf:
+      return unaryLoop(Unary.erf, x, step, out, n);
+    case Unary.gelu:
+      return unaryLoop(Unary.gelu, x, step, out, n);
+    case Unary.negInt:
+      return unaryLoop(Unary.negInt, x, step, out, n);
+    case Unary.absInt:
+      return unaryLoop(Unary.absInt, x, step, out, n);
+    case Unary.signInt:
+      return unaryLoop(Unary.signInt, x, step, out, n);
+    case Unary.copy:
+      return unaryLoop(Unary.copy, x, step, out, n);
+    case Unary.toInt:
+      return unaryLoop(Unary.toInt, x, step, out, n);
+    case Unary.toFloat:
+      return unaryLoop(Unary.toFloat, x, step, out, n);
+  }
+}
+
+function binaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  switch (operation) {
+    case Binary.add:
+      return binaryLoop(Binary.add, x, xStep, y, yStep, out, n);
+    case Binary.sub:
+      return binaryLoop(Binary.sub, x, xStep, y, yStep, out, n);
+    case Binary.mul:
+      return binaryLoop(Binary.mul, x, xStep, y, yStep, out, n);
+    case Binary.div:
+      return binaryLoop(Binary.div, x, xStep, y, yStep, out, n);
+    case Binary.maximum:
+      return binaryLoop(Binary.maximum, x, xStep, y, yStep, out, n);
+    case Binary.minimum:
+      return binaryLoop(Binary.minimum, x, xStep, y, yStep, out, n);
+    case Binary.equal:
+      return binaryLoop(Binary.equal, x, xStep, y, yStep, out, n);
+    case Binary.less:
+      return binaryLoop(Binary.less, x, xStep, y, yStep, out, n);
+    case Binary.lessEqual:
+      return binaryLoop(Binary.lessEqual, x, xStep, y, yStep, out, n);
+    case Binary.geluBackward:
+      return binaryLoop(Binary.geluBackward, x, xStep, y, yStep, out, n);
+    case Binary.addInt:
+      return binaryLoop(Binary.addInt, x, xStep, y, yStep, out, n);
+    case Binary.subInt:
+      return binaryLoop(Binary.subInt, x, xStep, y, yStep, out, n);
+    case Binary.mulInt:
+      return binaryLoop(Binary.mulInt, x, xStep, y, yStep, out, n);
+    case Binary.maximumInt:
+      return binaryLoop(Binary.maximumInt, x, xStep, y, yStep, out, n);
+    case Binary.minimumInt:
+      return binaryLoop(Binary.minimumInt, x, xStep, y, yStep, out, n);
+    case Binary.equalInt:
+      return binaryLoop(Binary.equalInt, x, xStep, y, yStep, out, n);
+    case Binary.lessInt:
+      return binaryLoop(Binary.lessInt, x, xStep, y, yStep, out, n);
+    case Binary.lessEqualInt:
+      return binaryLoop(Binary.lessEqualInt, x, xStep, y, yStep, out, n);
+  }
+}

@@ -1,0 +1,2 @@
+export { setScratch } from "./job";
+export { alone, serve, together } from "./pool";

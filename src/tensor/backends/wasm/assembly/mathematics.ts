@@ -1,0 +1,176 @@
+// Transcendental functions of four floats. The polynomials are least-maximum fits on the stated intervals; the largest
+// errors over all floats were measured against float64: see the table in test/contract/mathematics.test.ts.
+
+import { madd } from "./job";
+
+// @ts-expect-error: decorator
+@inline
+function splat(value: f32): v128 {
+  return f32x4.splat(value);
+}
+
+// @ts-expect-error: decorator
+@inline
+function select(mask: v128, yes: v128, no: v128): v128 {
+  return v128.bitselect(yes, no, mask);
+}
+
+/** e^(x + low) for a small correction `low`. x = n ln 2 + r, e^x = 2ⁿ eʳ with |r| ≤ ½ ln 2. */
+// @ts-expect-error: decorator
+@inline
+function expOfSum(x: v128, low: v128): v128 {
+  const clamped = f32x4.max(f32x4.min(x, splat(89)), splat(-104));
+  const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504)));
+  // ln 2 in two parts; the first has few bits, so that its products with n are exact (Cody & Waite 1980).
+  let r = madd(n, splat(-0.693359375), clamped);
+  r = f32x4.add(madd(n, splat(2.12194440e-4), r), low);
+  let p = splat(0.00019918230827897787);
+  p = madd(p, r, splat(0.001394638093188405));
+  p = madd(p, r, splat(0.008333264850080013));
+  p = madd(p, r, splat(0.041666265577077866));
+  p = madd(p, r, splat(0.1666666716337204));
+  p = madd(p, r, splat(0.5));
+  p = f32x4.add(madd(f32x4.mul(r, r), p, r), splat(1));
+  // 2ⁿ in two factors: n reaches from below the smallest normal exponent to above the largest.
+  const whole = i32x4.trunc_sat_f32x4_s(n);
+  const half = i32x4.shr_s(whole, 1);
+  return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
+}
+
+// @ts-expect-error: decorator
+@inline
+function powerOfTwo(n: v128): v128 {
+  return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
+}
+
+// @ts-expect-error: decorator
+@inline
+export function exp(x: v128): v128 {
+  return expOfSum(x, splat(0));
+}
+
+/** ln x = e ln 2 + ln(1 + f) with f between √½ − 1 and √2 − 1. */
+// @ts-expect-error: decorator
+@inline
+export function log(x: v128): v128 {
+  const tiny = f32x4.lt(x, splat(1.17549435e-38));
+  const normal = select(tiny, f32x4.mul(x, splat(8388608)), x); // 2²³
+  // The exponent of x / √½: the mantissa then lies between √½ and √2.
+  const shifted = i32x4.sub(normal, i32x4.splat(0x3f3504f3));
+  const exponent = i32x4.sub(i32x4.shr_s(shifted, 23), v128.and(tiny, i32x4.splat(23)));
+  const mantissa = i32x4.add(v128.and(shifted, i32x4.splat(0x7fffff)), i32x4.splat(0x3f3504f3));
+  const f = f32x4.sub(mantissa, splat(1));
+  const e = f32x4.convert_i32x4_s(exponent);
+  let p = splat(0.06916964054107666);
+  p = madd(p, f, splat(-0.11791913211345673));
+  p = madd(p, f, splat(0.11873401701450348));
+  p = madd(p, f, splat(-0.12384044378995895));
+  p = madd(p, f, splat(0.14218565821647644));
+  p = madd(p, f, splat(-0.16669264435768127));
+  p = madd(p, f, splat(0.20002231001853943));
+  p = madd(p, f, splat(-0.24999986588954926));
+  p = madd(p, f, splat(0.3333331048488617));
+  const square = f32x4.mul(f, f);
+  let y = madd(f32x4.mul(square, f), p, f32x4.mul(e, splat(-2.12194440e-4)));
+  y = madd(square, splat(-0.5), y);
+  y = madd(e, splat(0.693359375), f32x4.add(f, y));
+  y = select(f32x4.eq(x, splat(f32.MAX_VALUE * 2)), x, y); // +∞
+  y = select(f32x4.eq(x, splat(0)), splat(-f32.MAX_VALUE * 2), y);
+  return select(f32x4.ge(x, splat(0)), y, splat(NaN));
+}
+
+/** An odd polynomial near 0, then 1 − 2 / (e^2x + 1). */
+// @ts-expect-error: decorator
+@inline
+export function tanh(x: v128): v128 {
+  const size = f32x4.abs(x);
+  const square = f32x4.mul(x, x);
+  let p = splat(-0.005660780239850283);
+  p = madd(p, square, splat(0.020601999014616013));
+  p = madd(p, square, splat(-0.05372922867536545));
+  p = madd(p, square, splat(0.13331328332424164));
+  p = madd(p, square, splat(-0.33333277702331543));
+  const near = madd(f32x4.mul(p, square), x, x);
+  const e = exp(f32x4.add(size, size));
+  const far = f32x4.sub(splat(1), f32x4.div(splat(2), f32x4.add(e, splat(1))));
+  const signed = v128.bitselect(far, x, i32x4.splat(0x7fffffff));
+  return select(f32x4.lt(size, splat(0.625)), near, signed);
+}
+
+// @ts-expect-error: decorator
+@inline
+export function sigmoid(x: v128): v128 {
+  return f32x4.div(splat(1), f32x4.add(splat(1), exp(f32x4.neg(x))));
+}
+
+/** e^(t²) erfc(t) for 0 ≤ t ≤ 15, as u P(u) with u = 1 / (1 + 0.42 t). */
+// @ts-expect-error: decorator
+@inline
+function scaledErfc(t: v128): v128 {
+  const u = f32x4.div(splat(1), madd(t, splat(0.42), splat(1)));
+  let p = splat(-0.04077925905585289);
+  p = madd(p, u, splat(0.22883634269237518));
+  p = madd(p, u, splat(-0.4824269413948059));
+  p = madd(p, u, splat(0.4317648112773895));
+  p = madd(p, u, splat(-0.19304585456848145));
+  p = madd(p, u, splat(0.21153812110424042));
+  p = madd(p, u, splat(0.15076430141925812));
+  p = madd(p, u, splat(0.21974687278270721));
+  p = madd(p, u, splat(0.23662911355495453));
+  p = madd(p, u, splat(0.23697249591350555));
+  return f32x4.mul(p, u);
+}
+
+/** e^(−scale x²): the square in two parts, since its rounding error would be multiplied by its size. */
+// @ts-expect-error: decorator
+@inline
+function expOfSquare(x: v128, scale: v128): v128 {
+  const high = v128.and(x, i32x4.splat(0xfffff000));
+  const low = f32x4.mul(f32x4.sub(x, high), f32x4.add(x, high));
+  return expOfSum(f32x4.mul(f32x4.mul(high, high), scale), f32x4.mul(low, scale));
+}
+
+/** An odd polynomial up to 1, then 1 − erfc. */
+// @ts-expect-error: decorator
+@inline
+export function erf(x: v128): v128 {
+  const square = f32x4.mul(x, x);
+  let p = splat(7.889119297033176e-5);
+  p = madd(p, square, splat(-0.0008020841050893068));
+  p = madd(p, square, splat(0.005189535208046436));
+  p = madd(p, square, splat(-0.026854444295167923));
+  p = madd(p, square, splat(0.11283600330352783));
+  p = madd(p, square, splat(-0.3761262595653534));
+  p = madd(p, square, splat(0.12837916612625122));
+  const near = madd(p, x, x);
+  const t = f32x4.min(f32x4.abs(x), splat(10));
+  const far = f32x4.sub(splat(1), f32x4.mul(scaledErfc(t), expOfSquare(t, splat(-1))));
+  return select(f32x4.lt(t, splat(1)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
+}
+
+/** Φ(x), given e^(−x²/2) and |x| up to 20: the tail keeps its relative accuracy. */
+// @ts-expect-error: decorator
+@inline
+function normalDistribution(x: v128, size: v128, gauss: v128): v128 {
+  const tail = f32x4.mul(f32x4.mul(gauss, splat(0.5)), scaledErfc(f32x4.mul(size, splat(0.70710678))));
+  return select(f32x4.lt(x, splat(0)), tail, f32x4.sub(splat(1), tail));
+}
+
+/** x Φ(x). */
+// @ts-expect-error: decorator
+@inline
+export function gelu(x: v128): v128 {
+  const size = f32x4.min(f32x4.abs(x), splat(20));
+  return f32x4.mul(x, normalDistribution(x, size, expOfSquare(size, splat(-0.5))));
+}
+
+/** Φ(x) + x φ(x). */
+// @ts-expect-error: decorator
+@inline
+export function geluDerivative(x: v128): v128 {
+  const size = f32x4.min(f32x4.abs(x), splat(20));
+  const gauss = expOfSquare(size, splat(-0.5));
+  const bounded = v128.bitselect(size, x, i32x4.splat(0x7fffffff));
+  const density = f32x4.mul(gauss, splat(0.398942280)); // 1 / √2π
+  return madd(bounded, density, normalDistribution(x, size, gauss));
+}

@@ -1,0 +1,115 @@
+// C = op(A) op(B) (+ bias + residual), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
+// multiplication" (2008): B is packed into panels of 8 columns, A is read from 6 rows at once (or from panels of 6 rows
+// when it is transposed), and a tile of 6 × 8 results stays in registers over a block of the inner dimension.
+//
+// The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
+
+import { address, int, scratch } from "./job";
+import { packAcross, packColumns, packRows } from "./pack";
+import { job } from "./pool";
+import { registerTile } from "./register-tile";
+
+const A = 0;
+const B = 1;
+const C = 2;
+const M = 5;
+const N = 6;
+const K = 7;
+const TRANSPOSE_A = 8;
+const TRANSPOSE_B = 9;
+const ROWS = 10; // of a tile
+const COLUMNS = 11; // of a tile
+const DEPTH = 12; // of a block of the inner dimension
+const ROW_TILES = 13;
+const COLUMN_TILES = 14;
+const SPLITS = 15; // parts of the inner dimension that become results of their own
+const SPLIT_DEPTH = 16;
+const LDA = 17;
+const LDB = 18;
+const BATCH_AXES = 19;
+const BATCH = 20; // (size, step of A, step of B) an axis, the last axis first
+
+/** Scratch: one register tile, then the panels of B, then those of A. */
+const TILE_BYTES: usize = 6 * 8 * 4;
+const B_BYTES: usize = 1 << 19;
+
+let packedJob: i32 = -1;
+let packedPart: i32 = -1;
+
+export function matmulTile(tile: i32): void {
+  const splits = int(SPLITS);
+  const columnTiles = int(COLUMN_TILES);
+  const rowTile = tile % int(ROW_TILES);
+  const part = tile / int(ROW_TILES); // everything but the rows: what a packed block of B belongs to
+  const columnTile = part % columnTiles;
+  const split = (part / columnTiles) % splits;
+  const item = part / columnTiles / splits;
+
+  let a = address(A);
+  let b = address(B);
+  let rest = item;
+  for (let axis = 0, axes = int(BATCH_AXES); axis < axes; axis++) {
+    const size = int(BATCH + 3 * axis);
+    const index = rest % size;
+    rest /= size;
+    a += (<usize>index * int(BATCH + 3 * axis + 1)) << 2;
+    b += (<usize>index * int(BATCH + 3 * axis + 2)) << 2;
+  }
+  const c = address(C) + ((<usize>(item * splits + split) * int(M) * int(N)) << 2);
+  const row = rowTile * int(ROWS);
+  const column = columnTile * int(COLUMNS);
+  const start = split * int(SPLIT_DEPTH);
+  const end = min(int(K), start + int(SPLIT_DEPTH));
+  block(a, b, c, part, row, min(int(ROWS), int(M) - row), column, min(int(COLUMNS), int(N) - column), start, end);
+}
+
+/** A tile of results over the inner range from `start` to `end`. */
+function block(
+  a: usize,
+  b: usize,
+  c: usize,
+  part: i32,
+  row: i32,
+  rows: i32,
+  column: i32,
+  columns: i32,
+  start: i32,
+  end: i32,
+): void {
+  const panels = scratch + TILE_BYTES;
+  const whole = end - start <= int(DEPTH);
+  let k = start;
+  do {
+    const depth = min(int(DEPTH), end - k);
+    if (!whole || packedJob !== job || packedPart !== part) {
+      packB(b, panels, k, depth, column, columns);
+      packedJob = whole ? job : -1;
+      packedPart = part;
+    }
+    const first = k === start;
+    const last = k + depth >= end;
+    const lda = int(LDA);
+    const packed = int(TRANSPOSE_A) !== 0;
+    let from = a + ((<usize>row * lda + k) << 2);
+    if (packed) {
+      from = panels + B_BYTES;
+      packRows(a + ((<usize>k * lda + row) << 2), lda, from, depth, rows);
+    }
+    for (let i = 0; i < rows; i += 6) {
+      const height = min(6, rows - i);
+      let panel = panels;
+      for (let j = 0; j < columns; j += 8) {
+        registerTile(packed, from, lda, panel, depth, c, row + i, column + j, height, min(8, columns - j), first, last);
+        panel += (<usize>depth) << 5;
+      }
+      from += <usize>(packed ? depth : lda) * 24;
+    }
+    k += depth;
+  } while (k < end);
+}
+
+function packB(b: usize, to: usize, k: i32, depth: i32, column: i32, columns: i32): void {
+  const ldb = <usize>int(LDB);
+  if (int(TRANSPOSE_B)) packAcross(b + ((<usize>column * ldb + k) << 2), ldb, to, depth, columns);
+  else packColumns(b + ((<usize>k * ldb + column) << 2), ldb, to, depth, columns);
+}

@@ -1,0 +1,89 @@
+// Copies of operands in the order in which the register tile reads them.
+
+/**
+ * Rows of `width` at each of `depth` steps, where a step is contiguous in memory (the operand's inner dimension is its
+ * first axis): to[panel][step][width] = from[step][panel · width + …], zeros beyond `count`.
+ */
+// @ts-expect-error: decorator
+@inline
+function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32, count: i32): void {
+  for (let start = 0; start < count; start += width) {
+    let source = from + (<usize>start << 2);
+    const filled = min(width, count - start);
+    for (let k = 0; k < depth; k++) {
+      if (filled === width) {
+        v128.store(to, v128.load(source));
+        if (width === 8) v128.store(to, v128.load(source, 16), 16);
+        else store<u64>(to, load<u64>(source, 16), 16);
+      } else {
+        memory.fill(to, 0, width << 2);
+        for (let i = 0; i < filled; i++) store<u32>(to + (<usize>i << 2), load<u32>(source + (<usize>i << 2)));
+      }
+      source += stride << 2;
+      to += width << 2;
+    }
+  }
+}
+
+/** Panels of 8 columns of a row-major [inner, columns] operand. */
+export function packColumns(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
+  packSteps(8, from, stride, to, depth, columns);
+}
+
+/** Panels of 6 rows of an operand that is stored as [inner, rows]. */
+export function packRows(from: usize, stride: usize, to: usize, depth: i32, rows: i32): void {
+  packSteps(6, from, stride, to, depth, rows);
+}
+
+/** Panels of 8 columns of an operand that is stored as [columns, inner]; beyond the last column stands that column again. */
+export function packAcross(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
+  const step = stride << 2;
+  for (let start = 0; start < columns; start += 8) {
+    const left = columns - start - 1;
+    const source = from + <usize>start * step;
+    for (let half = 0; half < 2; half++) {
+      const row = 4 * half;
+      const r0 = source + step * min(row, left);
+      const r1 = source + step * min(row + 1, left);
+      const r2 = source + step * min(row + 2, left);
+      const r3 = source + step * min(row + 3, left);
+      packFour(r0, r1, r2, r3, to + (<usize>row << 2), depth);
+    }
+    to += <usize>depth << 5;
+  }
+}
+
+/** Four rows become four columns, 32 bytes apart. */
+function packFour(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, depth: i32): void {
+  let k = 0;
+  for (; k + 4 <= depth; k += 4) {
+    const a = v128.load(r0);
+    const b = v128.load(r1);
+    const c = v128.load(r2);
+    const d = v128.load(r3);
+    const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+    const cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+    const AB = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+    const CD = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+    v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+    v128.store(to, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7), 32);
+    v128.store(to, v128.shuffle<f32>(AB, CD, 0, 1, 4, 5), 64);
+    v128.store(to, v128.shuffle<f32>(AB, CD, 2, 3, 6, 7), 96);
+    r0 += 16;
+    r1 += 16;
+    r2 += 16;
+    r3 += 16;
+    to += 128;
+  }
+  for (; k < depth; k++) {
+    store<u32>(to, load<u32>(r0));
+    store<u32>(to, load<u32>(r1), 4);
+    store<u32>(to, load<u32>(r2), 8);
+    store<u32>(to, load<u32>(r3), 12);
+    r0 += 4;
+    r1 += 4;
+    r2 += 4;
+    r3 += 4;
+    to += 32;
+  }
+}

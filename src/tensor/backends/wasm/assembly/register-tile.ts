@@ -1,0 +1,223 @@
+// 6 × 8 results in twelve registers; two more hold a row of B and one a cell of A.
+
+import { address, int, madd, scratch } from "./job";
+
+const BIAS = 3;
+const RESIDUAL = 4;
+const C = 2;
+const N = 6;
+
+/**
+ * Adds depth products to each cell of a tile of C at (row, column).
+ *
+ * @param packed whether `a` is a panel [depth][6]; else rows `lda` apart, and rows beyond `height` read the last one again
+ * @param first whether C has no value yet
+ * @param last whether bias and residual are due
+ */
+export function registerTile(
+  packed: bool,
+  a: usize,
+  lda: usize,
+  b: usize,
+  depth: i32,
+  c: usize,
+  row: i32,
+  column: i32,
+  height: i32,
+  width: i32,
+  first: bool,
+  last: bool,
+): void {
+  let c00 = f32x4.splat(0);
+  let c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0);
+  let c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0);
+  let c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0);
+  let c31 = f32x4.splat(0);
+  let c40 = f32x4.splat(0);
+  let c41 = f32x4.splat(0);
+  let c50 = f32x4.splat(0);
+  let c51 = f32x4.splat(0);
+  let b0: v128;
+  let b1: v128;
+  let x: v128;
+  if (packed) {
+    for (; depth > 0; depth--) {
+      b0 = v128.load(b);
+      b1 = v128.load(b, 16);
+      x = v128.load32_splat(a);
+      c00 = madd(x, b0, c00);
+      c01 = madd(x, b1, c01);
+      x = v128.load32_splat(a, 4);
+      c10 = madd(x, b0, c10);
+      c11 = madd(x, b1, c11);
+      x = v128.load32_splat(a, 8);
+      c20 = madd(x, b0, c20);
+      c21 = madd(x, b1, c21);
+      x = v128.load32_splat(a, 12);
+      c30 = madd(x, b0, c30);
+      c31 = madd(x, b1, c31);
+      x = v128.load32_splat(a, 16);
+      c40 = madd(x, b0, c40);
+      c41 = madd(x, b1, c41);
+      x = v128.load32_splat(a, 20);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+      a += 24;
+      b += 32;
+    }
+  } else {
+    const step = lda << 2;
+    let r0 = a;
+    let r1 = a + step * min(1, height - 1);
+    let r2 = a + step * min(2, height - 1);
+    let r3 = a + step * min(3, height - 1);
+    let r4 = a + step * min(4, height - 1);
+    let r5 = a + step * min(5, height - 1);
+    for (; depth >= 2; depth -= 2) {
+      b0 = v128.load(b);
+      b1 = v128.load(b, 16);
+      x = v128.load32_splat(r0);
+      c00 = madd(x, b0, c00);
+      c01 = madd(x, b1, c01);
+      x = v128.load32_splat(r1);
+      c10 = madd(x, b0, c10);
+      c11 = madd(x, b1, c11);
+      x = v128.load32_splat(r2);
+      c20 = madd(x, b0, c20);
+      c21 = madd(x, b1, c21);
+      x = v128.load32_splat(r3);
+      c30 = madd(x, b0, c30);
+      c31 = madd(x, b1, c31);
+      x = v128.load32_splat(r4);
+      c40 = madd(x, b0, c40);
+      c41 = madd(x, b1, c41);
+      x = v128.load32_splat(r5);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+      b0 = v128.load(b, 32);
+      b1 = v128.load(b, 48);
+      x = v128.load32_splat(r0, 4);
+      c00 = madd(x, b0, c00);
+      c01 = madd(x, b1, c01);
+      x = v128.load32_splat(r1, 4);
+      c10 = madd(x, b0, c10);
+      c11 = madd(x, b1, c11);
+      x = v128.load32_splat(r2, 4);
+      c20 = madd(x, b0, c20);
+      c21 = madd(x, b1, c21);
+      x = v128.load32_splat(r3, 4);
+      c30 = madd(x, b0, c30);
+      c31 = madd(x, b1, c31);
+      x = v128.load32_splat(r4, 4);
+      c40 = madd(x, b0, c40);
+      c41 = madd(x, b1, c41);
+      x = v128.load32_splat(r5, 4);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+      r0 += 8;
+      r1 += 8;
+      r2 += 8;
+      r3 += 8;
+      r4 += 8;
+      r5 += 8;
+      b += 64;
+    }
+    if (depth > 0) {
+      b0 = v128.load(b);
+      b1 = v128.load(b, 16);
+      x = v128.load32_splat(r0);
+      c00 = madd(x, b0, c00);
+      c01 = madd(x, b1, c01);
+      x = v128.load32_splat(r1);
+      c10 = madd(x, b0, c10);
+      c11 = madd(x, b1, c11);
+      x = v128.load32_splat(r2);
+      c20 = madd(x, b0, c20);
+      c21 = madd(x, b1, c21);
+      x = v128.load32_splat(r3);
+      c30 = madd(x, b0, c30);
+      c31 = madd(x, b1, c31);
+      x = v128.load32_splat(r4);
+      c40 = madd(x, b0, c40);
+      c41 = madd(x, b1, c41);
+      x = v128.load32_splat(r5);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+    }
+  }
+  const n = <usize>int(N);
+  const offset = (<usize>row * n + column) << 2;
+  const stride = n << 2;
+  const to = c + offset;
+  const bias = last && address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
+  const residual = last && address(RESIDUAL) ? address(RESIDUAL) + (c - address(C)) + offset : 0;
+  if (height === 6 && width === 8) {
+    finish(to, 0, c00, first, bias, 0, residual);
+    finish(to, 16, c01, first, bias, 16, residual);
+    finish(to, stride * 1, c10, first, bias, 0, residual);
+    finish(to, stride * 1 + 16, c11, first, bias, 16, residual);
+    finish(to, stride * 2, c20, first, bias, 0, residual);
+    finish(to, stride * 2 + 16, c21, first, bias, 16, residual);
+    finish(to, stride * 3, c30, first, bias, 0, residual);
+    finish(to, stride * 3 + 16, c31, first, bias, 16, residual);
+    finish(to, stride * 4, c40, first, bias, 0, residual);
+    finish(to, stride * 4 + 16, c41, first, bias, 16, residual);
+    finish(to, stride * 5, c50, first, bias, 0, residual);
+    finish(to, stride * 5 + 16, c51, first, bias, 16, residual);
+    return;
+  }
+  v128.store(scratch, c00);
+  v128.store(scratch, c01, 16);
+  v128.store(scratch, c10, 32);
+  v128.store(scratch, c11, 48);
+  v128.store(scratch, c20, 64);
+  v128.store(scratch, c21, 80);
+  v128.store(scratch, c30, 96);
+  v128.store(scratch, c31, 112);
+  v128.store(scratch, c40, 128);
+  v128.store(scratch, c41, 144);
+  v128.store(scratch, c50, 160);
+  v128.store(scratch, c51, 176);
+  finishEdge(to, stride, height, width, first, bias, residual);
+}
+
+// @ts-expect-error: decorator
+@inline
+function finish(
+  to: usize,
+  offset: usize,
+  sum: v128,
+  first: bool,
+  bias: usize,
+  column: usize,
+  residual: usize,
+): void {
+  const value = first ? sum : f32x4.add(v128.load(to + offset), sum);
+  const biased = bias ? f32x4.add(value, v128.load(bias + column)) : value;
+  v128.store(to + offset, residual ? f32x4.add(biased, v128.load(residual + offset)) : biased);
+}
+
+/** The same cell by cell, from the tile in scratch. */
+function finishEdge(
+  to: usize,
+  stride: usize,
+  height: i32,
+  width: i32,
+  first: bool,
+  bias: usize,
+  residual: usize,
+): void {
+  for (let i = 0; i < height; i++) {
+    for (let j = 0; j < width; j++) {
+      const offset = stride * i + (<usize>j << 2);
+      let value = load<f32>(scratch + (<usize>(8 * i + j) << 2));
+      if (!first) value += load<f32>(to + offset);
+      if (bias) value += load<f32>(bias + (<usize>j << 2));
+      if (residual) value += load<f32>(residual + offset);
+      store<f32>(to + offset, value);
+    }
+  }
+}

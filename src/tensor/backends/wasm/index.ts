@@ -1,0 +1,100 @@
+import ndarray from "ndarray";
+import type { Backend, Operand, Storage } from "../../backend.ts";
+import { BYTES, type DType, type TypedArray } from "../../dtype.ts";
+import { DeviceError } from "../../errors.ts";
+import type { Attributes, KernelName } from "../../kernels.ts";
+import { type CpuView, cpuKernels, isCpuKernel } from "../cpu/index.ts";
+import { WasmDevice, WasmStorage } from "./device.ts";
+import { elementwise } from "./kernels/elementwise.ts";
+import { linalg } from "./kernels/linalg.ts";
+import type { HostKernel, HostKernels } from "./kernels/types.ts";
+
+const kernels: HostKernels = { ...elementwise, ...linalg };
+
+let device: WasmDevice | null = null;
+
+/** There is one memory and one pool of threads, made when first needed. */
+function theDevice(): WasmDevice {
+  device ??= new WasmDevice();
+  return device;
+}
+
+/** Sets how many threads compute, the calling one included; results have the same bits for any number. */
+export function setThreads(count: number): void {
+  theDevice().threads.set(count);
+}
+
+export function getThreads(): number {
+  return theDevice().threads.count;
+}
+
+/** Bytes of tensors and working space in use, and bytes of the memory altogether. */
+export function wasmMemory(): { used: number; reserved: number } {
+  return theDevice().allocator.statistics;
+}
+
+/** Whether products and sums are fused (relaxed SIMD) here. */
+export function hasFusedMultiplyAdd(): boolean {
+  return theDevice().fused;
+}
+
+/** The fast device of Node and browsers: AssemblyScript kernels with SIMD and threads, in float32 and int32. */
+export function createWasmBackend(): Backend {
+  return new WasmBackend(theDevice());
+}
+
+class WasmBackend implements Backend {
+  readonly name = "wasm";
+  readonly dtypes = ["float32", "int32"] as const;
+  readonly fallbacks = new Map<KernelName, number>();
+
+  constructor(readonly device: WasmDevice) {}
+
+  allocate(dtype: DType, size: number): Storage {
+    return new WasmStorage(dtype, size, this.device.allocator.allocate(size * BYTES[dtype]));
+  }
+
+  upload(values: TypedArray, dtype: DType): Storage {
+    const storage = this.allocate(dtype, values.length);
+    this.device.view(storage as WasmStorage).set(values);
+    return storage;
+  }
+
+  async read(storage: Storage): Promise<TypedArray> {
+    return this.readSync(storage);
+  }
+
+  readSync(storage: Storage): TypedArray {
+    return this.device.copyOut(storage as WasmStorage);
+  }
+
+  release(storage: Storage): void {
+    this.device.allocator.release((storage as WasmStorage).address, storage.size * BYTES[storage.dtype]);
+  }
+
+  has(kernel: KernelName): boolean {
+    return kernels[kernel] !== undefined;
+  }
+
+  run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void {
+    const own = kernels[kernel] as HostKernel<K> | undefined;
+    if (own?.(this.device, inputs, out, attributes)) return;
+    this.#fallBack(kernel, inputs, out, attributes);
+  }
+
+  /** Runs the kernel of `cpu` on this memory, and counts it. */
+  #fallBack<K extends KernelName>(
+    kernel: K,
+    inputs: readonly Operand[],
+    out: Operand,
+    attributes: Attributes<K>,
+  ): void {
+    if (!isCpuKernel(kernel))
+      throw new DeviceError(`${kernel}: device wasm runs its definition, it has no such kernel`);
+    this.fallbacks.set(kernel, (this.fallbacks.get(kernel) ?? 0) + 1);
+    const view = ({ shape, storage }: Operand): CpuView =>
+      ndarray<TypedArray>(this.device.view(storage as WasmStorage), [...shape]);
+    const body = cpuKernels[kernel] as (inputs: readonly CpuView[], out: CpuView, attributes: Attributes<K>) => void;
+    body(inputs.map(view), view(out), attributes);
+  }
+}

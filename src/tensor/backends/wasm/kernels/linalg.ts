@@ -1,0 +1,135 @@
+import type { Operand } from "../../../backend.ts";
+import { type Shape, sizeOf } from "../../../shape.ts";
+import { Kernel } from "../assembly/kernel.ts";
+import { addressOf, type WasmDevice } from "../device.ts";
+import { sumParts } from "./reductions.ts";
+import type { HostKernels } from "./types.ts";
+
+/** Arguments; see `assembly/matmul.ts`. */
+const BATCH = 20;
+
+/** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
+const PANEL_CELLS = 131_072;
+/** Longest block of the inner dimension: 6 rows and 8 columns of it fit in the first cache. */
+const DEPTH = 384;
+const COLUMNS = 512;
+const ROWS = 480;
+/** A tile is about this much work: small enough to share out evenly, large against the cost of packing. */
+const TILE_FLOPS = 4e6;
+/** A product with few results and a long inner dimension is cut along that one; the parts are added in order. */
+const SPLIT_RESULTS = 65_536;
+const SPLIT_DEPTH = 480;
+const FLOPS_PER_NANOSECOND = 40;
+
+interface Product {
+  readonly a: number;
+  readonly b: number;
+  readonly out: number;
+  readonly bias: number;
+  readonly residual: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+export const linalg = {
+  matmul(device, [a, b], out, { transposeA, transposeB }) {
+    if (out.dtype !== "float32") return false;
+    if (out.storage.size === 0) return true;
+    const rank = out.shape.length;
+    const [m, n] = [out.shape[rank - 2]!, out.shape[rank - 1]!];
+    const k = a!.shape.at(transposeA ? -2 : -1)!;
+    const isPlain = !transposeA && sizeOf(b!.shape) === k * n && a!.storage.size === sizeOf(out.shape.slice(0, -1)) * k;
+    const items = isPlain ? 1 : writeBatch(device.ints, a!, b!, out.shape.slice(0, -2));
+    if (isPlain) device.ints[BATCH - 1] = 0;
+    const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
+    const addresses = { a: addressOf(a!), b: addressOf(b!), out: addressOf(out), bias: 0, residual: 0 };
+    multiply(device, { ...addresses, m: rows, n, k, transposeA, transposeB }, items);
+    return true;
+  },
+  linear(device, inputs, out, { hasBias, hasResidual }) {
+    if (out.storage.size === 0) return true;
+    const [x, weight] = inputs;
+    const [n, k] = weight!.shape as [number, number];
+    const bias = hasBias ? addressOf(inputs[2]!) : 0;
+    const residual = hasResidual ? addressOf(inputs[hasBias ? 3 : 2]!) : 0;
+    const addresses = { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), bias, residual };
+    device.ints[BATCH - 1] = 0;
+    multiply(device, { ...addresses, m: out.storage.size / n, n, k, transposeA: false, transposeB: true }, 1);
+    return true;
+  },
+} satisfies HostKernels;
+
+/** Batch axes with the steps of both operands, the last axis first. @returns the number of products */
+function writeBatch(ints: Int32Array, a: Operand, b: Operand, batch: Shape): number {
+  let items = 1;
+  let at = BATCH;
+  let stepA = sizeOf(a.shape.slice(-2));
+  let stepB = sizeOf(b.shape.slice(-2));
+  for (let axis = batch.length - 1; axis >= 0; axis--) {
+    const size = batch[axis]!;
+    const sizeA = a.shape[axis - batch.length + a.shape.length - 2] ?? 1;
+    const sizeB = b.shape[axis - batch.length + b.shape.length - 2] ?? 1;
+    ints[at++] = size;
+    ints[at++] = sizeA === 1 ? 0 : stepA;
+    ints[at++] = sizeB === 1 ? 0 : stepB;
+    stepA *= sizeA;
+    stepB *= sizeB;
+    items *= size;
+  }
+  ints[BATCH - 1] = batch.length;
+  return items;
+}
+
+/** Cuts the product into tiles by its shape alone and runs it. */
+function multiply(device: WasmDevice, product: Product, items: number): void {
+  const { m, n, k } = product;
+  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH && !product.bias && !product.residual;
+  const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
+  const splitDepth = roundUp(k / splits, 4);
+  const parts = Math.ceil(k / splitDepth) || 1;
+  if (parts === 1) return launch(device, product, items, 1, Math.max(k, 1));
+  device.withBlock(parts * m * n * 4, (partial) => {
+    launch(device, { ...product, out: partial }, items, parts, splitDepth);
+    sumParts(device, partial, product.out, parts, m * n);
+  });
+}
+
+function launch(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): void {
+  const { a, b, out, bias, residual, m, n, k, transposeA, transposeB } = product;
+  const depth = partDepth > DEPTH * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / DEPTH), 4) : partDepth;
+  const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / 8) * 8));
+  const columns = roundUp(n / columnTiles, 8);
+  const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / depth));
+  const wishedRows = Math.max(24, TILE_FLOPS / (2 * partDepth * columns));
+  const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
+  const rowTiles = Math.ceil(m / rows);
+  const { ints } = device;
+  ints[0] = a;
+  ints[1] = b;
+  ints[2] = out;
+  ints[3] = bias;
+  ints[4] = residual;
+  ints[5] = m;
+  ints[6] = n;
+  ints[7] = k;
+  ints[8] = transposeA ? 1 : 0;
+  ints[9] = transposeB ? 1 : 0;
+  ints[10] = rows;
+  ints[11] = columns;
+  ints[12] = depth;
+  ints[13] = rowTiles;
+  ints[14] = Math.ceil(n / columns);
+  ints[15] = parts;
+  ints[16] = partDepth;
+  ints[17] = transposeA ? m : k;
+  ints[18] = transposeB ? k : n;
+  const tiles = rowTiles * ints[14]! * parts * items;
+  device.run(Kernel.matmul, tiles, (2 * m * n * k * items) / FLOPS_PER_NANOSECOND);
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}

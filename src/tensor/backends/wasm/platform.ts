@@ -1,0 +1,107 @@
+// What differs between Node, Deno and browsers, found out at run time.
+
+/** A thread that was started; it ends with the program. */
+export interface Thread {
+  stop(): void;
+}
+
+/** What a new thread is given: all of it can be cloned or shared. */
+export interface ThreadData {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly thread: number;
+  readonly scratch: number;
+  /** Where to write 1 when the thread dies. */
+  readonly failed: number;
+  /** What to wake then. */
+  readonly done: number;
+}
+
+const isNode = typeof process !== "undefined" && typeof process.versions?.node === "string";
+
+type Load = (name: string) => unknown;
+
+/** Loads a built-in module at once and unseen by bundlers; Node before 20.16 needs `createRequire` for that. */
+async function builtinLoader(): Promise<Load> {
+  if (typeof process.getBuiltinModule === "function") return (name) => process.getBuiltinModule(name);
+  const name = "node:module";
+  const { createRequire } = (await import(/* @vite-ignore */ name)) as typeof import("node:module");
+  return createRequire(import.meta.url);
+}
+
+const load: Load | null = isNode ? await builtinLoader() : null;
+
+/** Allows relaxed SIMD in Node 20, which knows it but hides it; must come before the first compilation. */
+export function allowRelaxedSimd(): void {
+  if (!load || Number.parseInt(process.versions.node, 10) >= 22) return;
+  const { setFlagsFromString } = load("node:v8") as typeof import("node:v8");
+  setFlagsFromString("--experimental-wasm-relaxed-simd");
+}
+
+/** Processors that this program may use. */
+export function processors(): number {
+  if (!load) return navigator.hardwareConcurrency ?? 1;
+  return (load("node:os") as typeof import("node:os")).availableParallelism();
+}
+
+/** The number of threads that the environment asks for, if it does. */
+export function requestedThreads(): number | null {
+  const text = isNode ? process.env.VILTGRAD_THREADS : undefined;
+  const threads = Number(text);
+  return text && Number.isInteger(threads) && threads > 0 ? threads : null;
+}
+
+/** Whether memory can be handed to other threads: a web page has to be cross-origin isolated for that. */
+export function canShareMemory(): boolean {
+  return isNode || (typeof Worker !== "undefined" && globalThis.crossOriginIsolated === true);
+}
+
+/** Whether this thread may sleep; the main thread of a web page may not. */
+export function canWait(memory: WebAssembly.Memory): boolean {
+  try {
+    Atomics.wait(new Int32Array(memory.buffer, 0, 1), 0, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The whole program of a thread, as text, so that no file has to be found. */
+const program = `
+function start({ module, memory, thread, scratch, failed, done }) {
+  try {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    exports.setScratch(scratch);
+    exports.serve(thread);
+  } catch (error) {
+    const words = new Int32Array(memory.buffer);
+    Atomics.store(words, failed >> 2, 1);
+    Atomics.notify(words, done >> 2);
+    throw error;
+  }
+}`;
+
+/** Starts a thread that serves the pool; it does not keep the program alive. */
+export function startThread(data: ThreadData): Thread {
+  if (!load) return startWebWorker(data);
+  const { Worker } = load("node:worker_threads") as typeof import("node:worker_threads");
+  const source = `${program}\nstart(require("node:worker_threads").workerData);`;
+  const worker = new Worker(source, { eval: true, workerData: data, name: "viltgrad", stdout: false, stderr: false });
+  worker.on("error", () => reportFailure(data));
+  worker.unref();
+  return { stop: () => void worker.terminate() };
+}
+
+function startWebWorker(data: ThreadData): Thread {
+  const source = new Blob([`${program}\nonmessage = ({ data }) => start(data);`], { type: "text/javascript" });
+  const url = URL.createObjectURL(source);
+  const worker = new Worker(url);
+  URL.revokeObjectURL(url);
+  worker.onerror = () => reportFailure(data);
+  worker.postMessage(data);
+  return { stop: () => worker.terminate() };
+}
+
+function reportFailure({ memory, failed }: ThreadData): void {
+  Atomics.store(new Int32Array(memory.buffer), failed >> 2, 1);
+}
