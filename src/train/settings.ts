@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { ConfigError } from "../tensor/errors.ts";
+
+/** How a model is pre-trained; with the model's own configuration, the seed and the data, it determines every bit. */
+export const TrainingSettings = z
+  .object({
+    steps: z.number().int().positive(),
+    batchSize: z.number().int().min(2),
+    learningRate: z.number().positive(),
+    /** Part of the steps over which the learning rate rises from 0; it then falls linearly to 0. */
+    warmup: z.number().min(0).lt(1),
+    weightDecay: z.number().min(0),
+    beta1: z.number().min(0).lt(1),
+    beta2: z.number().min(0).lt(1),
+    /** Longest gradient, over all parameters. */
+    clipNorm: z.number().positive(),
+    /** Part of the tokens that are hidden, whole words at a time. */
+    maskProbability: z.number().gt(0).lt(1),
+    /** Weight of the word–patch alignment loss on the transformer's output (the paper's 0.1). */
+    wpaFinalWeight: z.number().min(0),
+    /** The same on its input, where distance can only fall by true likeness of word and patch. */
+    wpaEmbeddingWeight: z.number().min(0),
+    /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
+    pairing: z.enum(["previous", "drawn"]),
+  })
+  .strict();
+export type TrainingSettings = z.infer<typeof TrainingSettings>;
+
+const recipe: TrainingSettings = {
+  steps: 1670,
+  batchSize: 64,
+  learningRate: 3e-3,
+  warmup: 0.05,
+  weightDecay: 0.01,
+  beta1: 0.9,
+  beta2: 0.98,
+  clipNorm: 1,
+  maskProbability: 0.3,
+  wpaFinalWeight: 0.1,
+  wpaEmbeddingWeight: 3,
+  pairing: "previous",
+};
+
+/** Settings that go with the model presets of the same names. */
+const presets: Readonly<Record<string, TrainingSettings>> = {
+  toy: { ...recipe, batchSize: 32 },
+  tiny: recipe,
+  small: { ...recipe, batchSize: 16, learningRate: 1e-3 },
+  // The published run (Kim et al. 2021, §4.2), for those who have the machines.
+  b32: {
+    ...recipe,
+    ...{ steps: 100_000, batchSize: 4096, learningRate: 1e-4, warmup: 0.1, clipNorm: 1e9, maskProbability: 0.15 },
+    ...{ wpaEmbeddingWeight: 0, pairing: "drawn" },
+  },
+};
+
+/** The settings of a preset with some of them changed. @throws {ConfigError} naming the setting that does not fit */
+export function trainingSettings(preset: string, changes: Partial<TrainingSettings> = {}): TrainingSettings {
+  const base = presets[preset];
+  if (!base)
+    throw new ConfigError(`no training settings for preset "${preset}"; there are ${Object.keys(presets).join(", ")}`);
+  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  return parseSettings({ ...base, ...given }, "training settings");
+}
+
+/** @param where what the settings were read from, for the message */
+export function parseSettings(values: unknown, where: string): TrainingSettings {
+  const result = TrainingSettings.safeParse(values);
+  if (!result.success) throw new ConfigError(`${where}: ${z.prettifyError(result.error).replaceAll("\n", " ")}`);
+  return result.data;
+}
