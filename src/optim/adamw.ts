@@ -106,7 +106,7 @@ export class AdamW {
     for (const [name, before] of this.#moments) {
       const [m, v] = [moments.get(`${name}.m`), moments.get(`${name}.v`)];
       if (!m || !v) throw new ConfigError(`AdamW: no moments of ${name} to restore`);
-      this.#moments.set(name, { m: m.alias().keep(), v: v.alias().keep() });
+      this.#moments.set(name, { m: copy(m).keep(), v: copy(v).keep() });
       before.m.release("AdamW.restore()");
       before.v.release("AdamW.restore()");
     }
@@ -116,5 +116,7 @@ export class AdamW {
 
 /** The value to overwrite: the same memory if nobody else can see it, else a copy, so that tensors stay immutable. */
 function exclusive(value: Tensor): Tensor {
-  return value.storage.references === 1 ? value.alias() : noGrad(() => cast(value, value.dtype));
+  return value.storage.references === 1 ? value.alias() : copy(value);
 }
+
+const copy = (x: Tensor) => noGrad(() => cast(x, x.dtype));
