@@ -1,0 +1,83 @@
+import { DataError } from "../tensor/errors.ts";
+import type { Rng } from "../tensor/rng.ts";
+
+/** A rectangle in pixels; x counts columns from the left, y rows from the top. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Something that the picture shows and the caption names. */
+export interface Thing {
+  readonly noun: string;
+  /** Said right before the noun, where the caption says it. */
+  readonly color?: string;
+  readonly box: Box;
+  /** [start, end): where the noun stands among the words of the caption, which are what whitespace separates. */
+  readonly words: readonly [number, number];
+}
+
+/** One picture with one caption: what training and evaluation know of a data set. */
+export interface Sample {
+  /** [3, height, width], each number value · 2 − 1 of a value in [0, 1]. */
+  readonly image: Float32Array;
+  readonly height: number;
+  readonly width: number;
+  readonly caption: string;
+  /** Where the data set knows them, in the order in which the caption names them. */
+  readonly things?: readonly Thing[];
+  /** What an error message calls this sample, such as a file and a line. */
+  readonly record: string;
+}
+
+/**
+ * Pictures with captions, by split and index. `sample` depends on its arguments alone, so the data position of a run is
+ * a plain number and a resumed run sees what an uninterrupted one would have seen.
+ */
+export interface CaptionedImages {
+  readonly name: string;
+  readonly splits: readonly string[];
+  /** Number of samples; `Infinity` where they are drawn on demand. @throws {DataError} for a split that does not exist */
+  size(split: string): number;
+  /**
+   * @param index whole number in [0, size(split))
+   * @param options.progress the part of training that is done, in [0, 1], for data sets with a curriculum; 1 when not said
+   */
+  sample(split: string, index: number, options?: { progress?: number }): Sample | Promise<Sample>;
+  /** The tokens of a WordPiece vocabulary for these captions, special tokens first, at most `maxSize` of them. */
+  vocabulary(maxSize: number): string[];
+}
+
+/** @throws {DataError} naming the splits there are */
+export function checkSplit(dataset: Pick<CaptionedImages, "name" | "splits">, split: string): void {
+  if (!dataset.splits.includes(split))
+    throw new DataError(`${dataset.name}: no split "${split}"; there are ${dataset.splits.join(", ")}`);
+}
+
+/** @throws {DataError} unless `index` is a whole number in [0, size) */
+export function checkIndex(dataset: CaptionedImages, split: string, index: number): void {
+  const size = dataset.size(split);
+  if (!Number.isInteger(index) || index < 0 || index >= size)
+    throw new DataError(`${dataset.name}: no sample ${index} in split "${split}"; it has ${size}`);
+}
+
+/**
+ * The sample index at each position of a training run: the position itself where samples never run out, otherwise a
+ * new permutation of all samples in each epoch. It depends on `rng`'s seed and the position alone.
+ */
+export function trainingOrder(size: number, rng: Rng): (position: number) => number {
+  if (size === Infinity) return (position) => position;
+  if (size < 1) throw new DataError("trainingOrder: the training split is empty");
+  let epoch = -1;
+  let order: number[] = [];
+  return (position) => {
+    const wanted = Math.floor(position / size);
+    if (wanted !== epoch) {
+      epoch = wanted;
+      order = rng.split(`epoch/${epoch}`).permutation(size);
+    }
+    return order[position % size]!;
+  };
+}
