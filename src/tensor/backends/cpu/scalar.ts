@@ -17,6 +17,7 @@ export function sigmoid(x: number): number {
 export function tanh(x: number): number {
   if (!(Math.abs(x) < 1)) return Math.tanh(x);
   const square = x * x;
+  if (square === 0) return x; // keeps the sign of −0
   let u = 0;
   for (let odd = 19; odd >= 3; odd -= 2) u = square / (odd + u);
   return x - (x * u) / (1 + u);
