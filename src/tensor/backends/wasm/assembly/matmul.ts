@@ -7,7 +7,7 @@
 import { address, int, scratch } from "./job";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { registerTile } from "./register-tile";
+import { packedTile, rowsTile } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -99,7 +99,9 @@ function block(
       const height = min(6, rows - i);
       let panel = panels;
       for (let j = 0; j < columns; j += 8) {
-        registerTile(packed, from, lda, panel, depth, c, row + i, column + j, height, min(8, columns - j), first, last);
+        const width = min(8, columns - j);
+        if (packed) packedTile(from, panel, depth, c, row + i, column + j, height, width, first, last);
+        else rowsTile(from, lda, panel, depth, c, row + i, column + j, height, width, first, last);
         panel += (<usize>depth) << 5;
       }
       from += <usize>(packed ? depth : lda) * 24;

@@ -1,21 +1,88 @@
-// 6 × 8 results in twelve registers; two more hold a row of B and one a cell of A.
+// 6 × 8 results in twelve registers. The loops are not unrolled: the engine's compiler moves all loads of an iteration to
+// its front, and two iterations' worth of them no longer fit into its fifteen registers.
 
 import { address, int, madd, scratch } from "./job";
 
+const C = 2;
 const BIAS = 3;
 const RESIDUAL = 4;
-const C = 2;
 const N = 6;
 
-/**
- * Adds depth products to each cell of a tile of C at (row, column).
- *
- * @param packed whether `a` is a panel [depth][6]; else rows `lda` apart, and rows beyond `height` read the last one again
- * @param first whether C has no value yet
- * @param last whether bias and residual are due
- */
-export function registerTile(
-  packed: bool,
+/** The rows of A stand in a panel [depth][6]. The other arguments are those of `finishTile`. */
+export function packedTile(
+  a: usize,
+  b: usize,
+  depth: i32,
+  c: usize,
+  row: i32,
+  column: i32,
+  height: i32,
+  width: i32,
+  first: bool,
+  last: bool,
+): void {
+  let c00 = f32x4.splat(0);
+  let c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0);
+  let c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0);
+  let c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0);
+  let c31 = f32x4.splat(0);
+  let c40 = f32x4.splat(0);
+  let c41 = f32x4.splat(0);
+  let c50 = f32x4.splat(0);
+  let c51 = f32x4.splat(0);
+  const end = b + (<usize>depth << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    x = v128.load32_splat(a, 16);
+    c40 = madd(x, b0, c40);
+    c41 = madd(x, b1, c41);
+    x = v128.load32_splat(a, 20);
+    c50 = madd(x, b0, c50);
+    c51 = madd(x, b1, c51);
+    a += 24;
+    b += 32;
+  }
+  finishTile(
+    c00,
+    c01,
+    c10,
+    c11,
+    c20,
+    c21,
+    c30,
+    c31,
+    c40,
+    c41,
+    c50,
+    c51,
+    c,
+    row,
+    column,
+    height,
+    width,
+    first,
+    last,
+  );
+}
+
+/** The rows of A stand `lda` cells apart; beyond `height` the last one is read again. */
+export function rowsTile(
   a: usize,
   lda: usize,
   b: usize,
@@ -40,114 +107,93 @@ export function registerTile(
   let c41 = f32x4.splat(0);
   let c50 = f32x4.splat(0);
   let c51 = f32x4.splat(0);
-  let b0: v128;
-  let b1: v128;
-  let x: v128;
-  if (packed) {
-    for (; depth > 0; depth--) {
-      b0 = v128.load(b);
-      b1 = v128.load(b, 16);
-      x = v128.load32_splat(a);
-      c00 = madd(x, b0, c00);
-      c01 = madd(x, b1, c01);
-      x = v128.load32_splat(a, 4);
-      c10 = madd(x, b0, c10);
-      c11 = madd(x, b1, c11);
-      x = v128.load32_splat(a, 8);
-      c20 = madd(x, b0, c20);
-      c21 = madd(x, b1, c21);
-      x = v128.load32_splat(a, 12);
-      c30 = madd(x, b0, c30);
-      c31 = madd(x, b1, c31);
-      x = v128.load32_splat(a, 16);
-      c40 = madd(x, b0, c40);
-      c41 = madd(x, b1, c41);
-      x = v128.load32_splat(a, 20);
-      c50 = madd(x, b0, c50);
-      c51 = madd(x, b1, c51);
-      a += 24;
-      b += 32;
-    }
-  } else {
-    const step = lda << 2;
-    let r0 = a;
-    let r1 = a + step * min(1, height - 1);
-    let r2 = a + step * min(2, height - 1);
-    let r3 = a + step * min(3, height - 1);
-    let r4 = a + step * min(4, height - 1);
-    let r5 = a + step * min(5, height - 1);
-    for (; depth >= 2; depth -= 2) {
-      b0 = v128.load(b);
-      b1 = v128.load(b, 16);
-      x = v128.load32_splat(r0);
-      c00 = madd(x, b0, c00);
-      c01 = madd(x, b1, c01);
-      x = v128.load32_splat(r1);
-      c10 = madd(x, b0, c10);
-      c11 = madd(x, b1, c11);
-      x = v128.load32_splat(r2);
-      c20 = madd(x, b0, c20);
-      c21 = madd(x, b1, c21);
-      x = v128.load32_splat(r3);
-      c30 = madd(x, b0, c30);
-      c31 = madd(x, b1, c31);
-      x = v128.load32_splat(r4);
-      c40 = madd(x, b0, c40);
-      c41 = madd(x, b1, c41);
-      x = v128.load32_splat(r5);
-      c50 = madd(x, b0, c50);
-      c51 = madd(x, b1, c51);
-      b0 = v128.load(b, 32);
-      b1 = v128.load(b, 48);
-      x = v128.load32_splat(r0, 4);
-      c00 = madd(x, b0, c00);
-      c01 = madd(x, b1, c01);
-      x = v128.load32_splat(r1, 4);
-      c10 = madd(x, b0, c10);
-      c11 = madd(x, b1, c11);
-      x = v128.load32_splat(r2, 4);
-      c20 = madd(x, b0, c20);
-      c21 = madd(x, b1, c21);
-      x = v128.load32_splat(r3, 4);
-      c30 = madd(x, b0, c30);
-      c31 = madd(x, b1, c31);
-      x = v128.load32_splat(r4, 4);
-      c40 = madd(x, b0, c40);
-      c41 = madd(x, b1, c41);
-      x = v128.load32_splat(r5, 4);
-      c50 = madd(x, b0, c50);
-      c51 = madd(x, b1, c51);
-      r0 += 8;
-      r1 += 8;
-      r2 += 8;
-      r3 += 8;
-      r4 += 8;
-      r5 += 8;
-      b += 64;
-    }
-    if (depth > 0) {
-      b0 = v128.load(b);
-      b1 = v128.load(b, 16);
-      x = v128.load32_splat(r0);
-      c00 = madd(x, b0, c00);
-      c01 = madd(x, b1, c01);
-      x = v128.load32_splat(r1);
-      c10 = madd(x, b0, c10);
-      c11 = madd(x, b1, c11);
-      x = v128.load32_splat(r2);
-      c20 = madd(x, b0, c20);
-      c21 = madd(x, b1, c21);
-      x = v128.load32_splat(r3);
-      c30 = madd(x, b0, c30);
-      c31 = madd(x, b1, c31);
-      x = v128.load32_splat(r4);
-      c40 = madd(x, b0, c40);
-      c41 = madd(x, b1, c41);
-      x = v128.load32_splat(r5);
-      c50 = madd(x, b0, c50);
-      c51 = madd(x, b1, c51);
-    }
+  let r0 = a;
+  let r1 = a + (lda << 2) * min(1, height - 1);
+  let r2 = a + (lda << 2) * min(2, height - 1);
+  let r3 = a + (lda << 2) * min(3, height - 1);
+  let r4 = a + (lda << 2) * min(4, height - 1);
+  let r5 = a + (lda << 2) * min(5, height - 1);
+  const end = b + (<usize>depth << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(r0);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(r1);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(r2);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(r3);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    x = v128.load32_splat(r4);
+    c40 = madd(x, b0, c40);
+    c41 = madd(x, b1, c41);
+    x = v128.load32_splat(r5);
+    c50 = madd(x, b0, c50);
+    c51 = madd(x, b1, c51);
+    r0 += 4;
+    r1 += 4;
+    r2 += 4;
+    r3 += 4;
+    r4 += 4;
+    r5 += 4;
+    b += 32;
   }
+  finishTile(
+    c00,
+    c01,
+    c10,
+    c11,
+    c20,
+    c21,
+    c30,
+    c31,
+    c40,
+    c41,
+    c50,
+    c51,
+    c,
+    row,
+    column,
+    height,
+    width,
+    first,
+    last,
+  );
+}
+
+/**
+ * Adds a tile of sums to C at (row, column).
+ *
+ * @param first whether C has no value yet
+ * @param last whether bias and residual are due
+ */
+@inline
+function finishTile(
+  c00: v128,
+  c01: v128,
+  c10: v128,
+  c11: v128,
+  c20: v128,
+  c21: v128,
+  c30: v128,
+  c31: v128,
+  c40: v128,
+  c41: v128,
+  c50: v128,
+  c51: v128,
+  c: usize,
+  row: i32,
+  column: i32,
+  height: i32,
+  width: i32,
+  first: bool,
+  last: bool,
+): void {
   const n = <usize>int(N);
   const offset = (<usize>row * n + column) << 2;
   const stride = n << 2;
@@ -184,7 +230,6 @@ export function registerTile(
   finishEdge(to, stride, height, width, first, bias, residual);
 }
 
-// @ts-expect-error: decorator
 @inline
 function finish(
   to: usize,
