@@ -1,0 +1,21 @@
+import { select } from "../autograd/ops/layout.ts";
+import { tanh } from "../autograd/ops/transcendental.ts";
+import type { LayerOptions } from "../nn/init.ts";
+import { Linear } from "../nn/linear.ts";
+import { Module } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** tanh(W x₀ + b) of the text's [CLS], which is token 0 of the joint sequence; the image's class token is not it. */
+export class Pooler extends Module {
+  readonly dense: Linear;
+
+  constructor(hiddenSize: number, options: LayerOptions) {
+    super();
+    this.dense = new Linear(hiddenSize, hiddenSize, options);
+  }
+
+  /** hidden [B, N, d], after the final LayerNorm → [B, d]. */
+  forward(hidden: Tensor): Tensor {
+    return tanh(this.dense.forward(select(hidden, 1, 0)));
+  }
+}
