@@ -11,7 +11,7 @@ export function sigmoid(x: number): number {
 }
 
 /**
- * tanh(x), within 1.5 units in the last place. `Math.tanh` is off by up to 2.2 below 1; there we take Lambert's continued
+ * tanh(x), within 1.5 units in the last place. `Math.tanh` is off by more than 2 below 1; there we take Lambert's continued
  * fraction x / (1 + u), u = x² / (3 + x² / (5 + …)), as x minus a small correction.
  */
 export function tanh(x: number): number {
