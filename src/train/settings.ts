@@ -16,10 +16,6 @@ export const TrainingSettings = z
     clipNorm: z.number().positive(),
     /** Part of the tokens that are hidden, whole words at a time. */
     maskProbability: z.number().gt(0).lt(1),
-    /** Weight of the word–patch alignment loss on the transformer's output (the paper's 0.1). */
-    wpaFinalWeight: z.number().min(0),
-    /** The same on its input, where distance can only fall by true likeness of word and patch. */
-    wpaEmbeddingWeight: z.number().min(0),
     /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
     pairing: z.enum(["previous", "drawn"]),
   })
@@ -36,8 +32,6 @@ const recipe: TrainingSettings = {
   beta2: 0.98,
   clipNorm: 1,
   maskProbability: 0.3,
-  wpaFinalWeight: 0.1,
-  wpaEmbeddingWeight: 3,
   pairing: "previous",
 };
 
@@ -50,7 +44,7 @@ const presets: Readonly<Record<string, TrainingSettings>> = {
   b32: {
     ...recipe,
     ...{ steps: 100_000, batchSize: 4096, learningRate: 1e-4, warmup: 0.1, clipNorm: 1e9, maskProbability: 0.15 },
-    ...{ wpaEmbeddingWeight: 0, pairing: "drawn" },
+    pairing: "drawn",
   },
 };
 

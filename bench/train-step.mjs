@@ -1,0 +1,79 @@
+// How long does one step of pre-training take? npm run bench -- train-step --preset toy [--runs 20] [--json]
+// One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
+import { parseArgs } from "node:util";
+import { randn } from "../dist/tensor/create.js";
+import { getThreads, setThreads } from "../dist/tensor/devices.js";
+import { Rng } from "../dist/tensor/rng.js";
+import { Pretrainer } from "../dist/train/pretrainer.js";
+import { trainingSettings } from "../dist/train/settings.js";
+import { getPreset } from "../dist/vilt/config.js";
+import { median, printResults } from "./report.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    preset: { type: "string", default: "toy" },
+    runs: { type: "string", default: "20" },
+    threads: { type: "string", default: "1,2" },
+    alignment: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+/** Full-length texts, a seventh of the tokens masked, half of the images exchanged. */
+function syntheticBatch({ vocabularySize: V, maxTextLength: T, imageSize: [height, width] }, B, rng) {
+  const draw = () => 5 + rng.int(V - 5);
+  const ids = Int32Array.from({ length: B * T }, (_, k) => (k % T === 0 ? 2 : k % T === T - 1 ? 3 : draw()));
+  const maskedLabels = ids.map((id, k) => (id > 4 && k % 7 === 3 ? id : -100));
+  const pixels = () => randn([B, 3, height, width], rng).keep();
+  return {
+    ids,
+    textMask: new Int32Array(B * T).fill(1),
+    maskedIds: ids.map((id, k) => (maskedLabels[k] >= 0 ? 4 : id)),
+    maskedLabels,
+    pixelValues: pixels(),
+    matchingPixelValues: pixels(),
+    matchingLabels: Int32Array.from({ length: B }, (_, b) => (b < B / 2 ? 1 : 0)),
+  };
+}
+
+const preset = getPreset(options.preset);
+const { model, batchSize } = preset;
+const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
+const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings: trainingSettings(options.preset), seed: 0 });
+const batch = syntheticBatch(model, batchSize, new Rng(0));
+const config = {
+  ...{ hiddenSize: model.hiddenSize, layers: model.numLayers, heads: model.numHeads, mlpRatio: model.mlpRatio },
+  ...{ patch: model.patchSize, imageHeight: model.imageSize[0], imageWidth: model.imageSize[1], channels: 3 },
+  ...{ vocabulary: model.vocabularySize, textLength: model.maxTextLength, batch: batchSize, dropout: model.dropout },
+  ...{ maskedTokens: batch.maskedLabels.filter((label) => label >= 0).length, optimizer: "AdamW, gradient clipping" },
+  losses: ["mlm", "itm", ...wordPatchAlignment.map(({ layer }) => `wpa (${layer})`)],
+  parameters: pretrainer.model.countParameters(),
+};
+
+/** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
+function flopsPerStep() {
+  const [d, L, T, P] = [model.hiddenSize, model.numLayers, model.maxTextLength, (model.imageSize[0] / model.patchSize) * (model.imageSize[1] / model.patchSize)];
+  const N = T + 1 + P;
+  const pass = P * 3 * model.patchSize ** 2 * d + L * ((4 + 2 * model.mlpRatio) * N * d * d + 2 * N * N * d);
+  const heads = config.maskedTokens * (d * d + d * model.vocabularySize) + batchSize * (d * d + 2 * d);
+  return 6 * (2 * batchSize * pass + heads);
+}
+
+const counts = options.threads.split(",").map(Number);
+const times = new Map(counts.map((threads) => [threads, []]));
+for (let run = -3; run < Number(options.runs); run++)
+  for (const threads of counts) {
+    setThreads(threads);
+    const start = performance.now();
+    await pretrainer.train(batch);
+    if (run >= 0) times.get(threads).push(performance.now() - start);
+    if (run < 0) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
+  }
+const results = counts.map((threads) => {
+  const sorted = times.get(threads).sort((a, b) => a - b);
+  const medianMs = median(sorted);
+  const gflops = flopsPerStep() / medianMs / 1e6;
+  return { name: "train-step", preset: options.preset, device: "wasm", threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops, config };
+});
+setThreads(getThreads());
+printResults(results, options.json);
