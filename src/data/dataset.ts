@@ -26,6 +26,8 @@ export interface Sample {
   readonly height: number;
   readonly width: number;
   readonly caption: string;
+  /** Which picture it is: samples of one picture with several captions share it. */
+  readonly picture: string;
   /** Where the data set knows them, in the order in which the caption names them. */
   readonly things?: readonly Thing[];
   /** What an error message calls this sample, such as a file and a line. */

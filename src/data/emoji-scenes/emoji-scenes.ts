@@ -140,6 +140,7 @@ export class EmojiScenes implements CaptionedImages {
       width,
       ...describe(plan, this.level),
       style: plan.style,
+      picture: record,
       record: `emoji-scenes ${record}`,
     };
   }

@@ -1,0 +1,157 @@
+import { ConfigError, DataError } from "../tensor/errors.ts";
+
+/** An 8-bit picture: `data` [height, width, 3], as decoders give it. */
+export interface RgbImage {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A picture as the model takes it: `image` [3, height, width] in [−1, 1]. */
+export interface PlanarImage {
+  readonly image: Float32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Reads a PNG, JPEG or WebP file, or the bytes of one. Grey and CMYK become RGB, opacity is laid on white, of an
+ * animation the first frame is taken, and an orientation note is not followed (nor does the original).
+ *
+ * @param name what an error message calls the picture; the path when not said
+ * @throws {DataError} when it cannot be read, is cut short, or is not one of the three formats
+ */
+export async function decodeImage(source: string | Uint8Array, name?: string): Promise<RgbImage> {
+  const label = name ?? (typeof source === "string" ? source : "image");
+  const { default: sharp } = await import("sharp");
+  try {
+    const picture = sharp(source, { failOn: "error" });
+    const { format } = await picture.metadata();
+    if (!["png", "jpeg", "webp"].includes(format ?? "")) throw new Error(`the format is ${format ?? "unknown"}`);
+    const { data, info } = await picture
+      .flatten({ background: "#fff" })
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+  } catch (cause) {
+    const reason = String((cause as Error).message)
+      .replace(/\s+/g, " ")
+      .trim();
+    throw new DataError(`${label}: expected a whole PNG, JPEG or WebP picture: ${reason}`, { cause });
+  }
+}
+
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const rgb = new Uint8Array((data.length / channels) * 3);
+  for (let i = 0, j = 0; i < data.length; i += channels, j += 3)
+    for (let c = 0; c < 3; c++) rgb[j + c] = data[i + (channels < 3 ? 0 : c)]!;
+  return rgb;
+}
+
+/**
+ * ViLT's size rule: the shorter side becomes `shorter`, the longer at most ⌊1333/800 · shorter⌋, both rounded half up,
+ * then cut down to a multiple of `divisor`; a side that would vanish keeps one patch (the original breaks there).
+ */
+export function resizedSize(
+  width: number,
+  height: number,
+  { shorter, divisor }: { shorter: number; divisor: number },
+): { width: number; height: number } {
+  if (!(width >= 1 && height >= 1 && shorter >= 1 && divisor >= 1))
+    throw new ConfigError(`resizedSize: ${width}×${height} to ${shorter} by ${divisor}: all must be 1 or more`);
+  const longest = Math.floor((1333 / 800) * shorter);
+  const scale = shorter / Math.min(width, height);
+  let [newHeight, newWidth] = height < width ? [shorter, scale * width] : [scale * height, shorter];
+  if (Math.max(newHeight, newWidth) > longest) {
+    const shrink = longest / Math.max(newHeight, newWidth);
+    [newHeight, newWidth] = [newHeight * shrink, newWidth * shrink];
+  }
+  const fit = (side: number) => Math.max(Math.floor(Math.floor(side + 0.5) / divisor), 1) * divisor;
+  return { width: fit(newWidth), height: fit(newHeight) };
+}
+
+/** Weights of the input samples `first`, `first` + 1, … of one output sample, as whole multiples of 2⁻²². */
+interface Taps {
+  readonly first: number;
+  readonly weights: readonly number[];
+}
+
+const PRECISION = 22;
+
+/** Keys's cubic kernel with a = −0.5, which Pillow calls BICUBIC. */
+function cubic(x: number): number {
+  const d = Math.abs(x);
+  if (d < 1) return (1.5 * d - 2.5) * d * d + 1;
+  return d < 2 ? (((d - 5) * d + 8) * d - 4) * -0.5 : 0;
+}
+
+/** The taps of each output sample of one axis; when shrinking, the kernel is stretched so that every input counts. */
+function bicubicTaps(from: number, to: number): Taps[] {
+  const scale = from / to;
+  const stretch = Math.max(scale, 1);
+  return Array.from({ length: to }, (_, i) => {
+    const centre = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - 2 * stretch + 0.5));
+    const end = Math.min(from, Math.trunc(centre + 2 * stretch + 0.5));
+    const exact = Array.from({ length: end - first }, (_, k) => cubic((k + first - centre + 0.5) / stretch));
+    const total = exact.reduce((sum, weight) => sum + weight, 0);
+    const weights = exact.map((weight) => {
+      const fixed = (weight / total) * 2 ** PRECISION;
+      return fixed < 0 ? Math.trunc(fixed - 0.5) : Math.trunc(fixed + 0.5);
+    });
+    return { first, weights };
+  });
+}
+
+/**
+ * Bicubic resize equal to Pillow's to the last bit: fixed-point weights, first along the rows to 8 bits, then along the
+ * columns (Pillow 9.4, `ImagingResample`).
+ */
+export function resizeBicubic({ data, width, height }: RgbImage, newWidth: number, newHeight: number): RgbImage {
+  const wide =
+    newWidth === width ? data : resample(data, bicubicTaps(width, newWidth), height, { line: width * 3, step: 3 });
+  const whole =
+    newHeight === height
+      ? wide
+      : resample(wide, bicubicTaps(height, newHeight), newWidth, { line: 3, step: newWidth * 3 });
+  return { data: whole, width: newWidth, height: newHeight };
+}
+
+/**
+ * Filters `lines` lines of RGB samples; of the input, `line` is the distance between the starts of two lines and `step`
+ * that between two samples of a line. One of the two is 3, in the output as in the input.
+ */
+function resample(
+  data: Uint8Array,
+  taps: readonly Taps[],
+  lines: number,
+  { line, step }: { line: number; step: number },
+): Uint8Array {
+  const out = new Uint8Array(lines * taps.length * 3);
+  const [outLine, outStep] = step === 3 ? [taps.length * 3, 3] : [3, step];
+  for (const [i, { first, weights }] of taps.entries())
+    for (let at = 0; at < lines; at++)
+      for (let c = 0; c < 3; c++) {
+        let sum = 2 ** (PRECISION - 1);
+        let from = at * line + first * step + c;
+        for (let k = 0; k < weights.length; k++, from += step) sum += weights[k]! * data[from]!;
+        out[at * outLine + i * outStep + c] = Math.min(Math.max(Math.floor(sum / 2 ** PRECISION), 0), 255);
+      }
+  return out;
+}
+
+/** [height, width, 3] of 0…255 → [3, height, width] of (value/255 − 0.5)/0.5. */
+export function normalizeImage({ data, width, height }: RgbImage): PlanarImage {
+  const area = width * height;
+  const image = new Float32Array(3 * area);
+  for (let c = 0; c < 3; c++) for (let i = 0; i < area; i++) image[c * area + i] = (data[3 * i + c]! / 255 - 0.5) / 0.5;
+  return { image, width, height };
+}
+
+/** The whole transform of a decoded picture: ViLT's size, bicubic, normalised. */
+export function prepareImage(picture: RgbImage, size: { shorter: number; divisor: number }): PlanarImage {
+  const { width, height } = resizedSize(picture.width, picture.height, size);
+  return normalizeImage(resizeBicubic(picture, width, height));
+}
