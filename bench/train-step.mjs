@@ -1,7 +1,6 @@
 // How long does one step of pre-training take? npm run bench -- train-step --preset toy [--runs 20] [--json]
 // One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
 import { parseArgs } from "node:util";
-import { randn } from "../dist/tensor/create.js";
 import { getThreads, setThreads } from "../dist/tensor/devices.js";
 import { Rng } from "../dist/tensor/rng.js";
 import { Pretrainer } from "../dist/train/pretrainer.js";
@@ -24,14 +23,17 @@ function syntheticBatch({ vocabularySize: V, maxTextLength: T, imageSize: [heigh
   const draw = () => 5 + rng.int(V - 5);
   const ids = Int32Array.from({ length: B * T }, (_, k) => (k % T === 0 ? 2 : k % T === T - 1 ? 3 : draw()));
   const maskedLabels = ids.map((id, k) => (id > 4 && k % 7 === 3 ? id : -100));
-  const pixels = () => randn([B, 3, height, width], rng).keep();
+  const images = () => ({
+    pixelValues: Float32Array.from({ length: B * 3 * height * width }, () => rng.uniform(-1, 1)),
+    pixelMask: new Int32Array(B * height * width).fill(1),
+    ...{ size: B, height, width },
+  });
   return {
-    ids,
-    textMask: new Int32Array(B * T).fill(1),
+    texts: { ids, textMask: new Int32Array(B * T).fill(1) },
     maskedIds: ids.map((id, k) => (maskedLabels[k] >= 0 ? 4 : id)),
     maskedLabels,
-    pixelValues: pixels(),
-    matchingPixelValues: pixels(),
+    images: images(),
+    matchingImages: images(),
     matchingLabels: Int32Array.from({ length: B }, (_, b) => (b < B / 2 ? 1 : 0)),
   };
 }

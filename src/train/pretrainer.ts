@@ -7,7 +7,8 @@ import { Rng } from "../tensor/rng.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig, WordPatchAlignmentConfig } from "../vilt/config.ts";
-import { type PretrainingBatch, ViltForPretraining } from "../vilt/pretraining.ts";
+import { ViltForPretraining } from "../vilt/pretraining.ts";
+import { type HostBatch, uploadBatch } from "./batches.ts";
 import { countCorrect } from "./metrics.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -59,18 +60,14 @@ export class Pretrainer {
     return this.optimizer.stepCount;
   }
 
-  /** The stream of everything that is drawn in the next step. */
-  stepRng(): Rng {
-    return this.#rng.split(`step/${this.step}`);
-  }
-
   /** One step: forward twice, backward once, clip, update. */
-  async train(batch: PretrainingBatch): Promise<StepMetrics> {
-    const { settings, wordPatchAlignment } = this.options;
+  async train(batch: HostBatch): Promise<StepMetrics> {
+    const { settings, wordPatchAlignment, placement } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
     let losses!: Losses;
     const gradNorm = scope(() => {
-      losses = this.model.losses(batch, { rng: this.stepRng().split("dropout"), wordPatchAlignment });
+      const rng = this.#rng.split(`step/${this.step}`);
+      losses = this.model.losses(uploadBatch(batch, placement), { rng, wordPatchAlignment });
       keepResults(losses);
       backward(losses.total);
       const gradNorm = globalNorm(this.model.parameters());
@@ -100,7 +97,7 @@ function keepResults(losses: Losses): void {
 }
 
 /** Waits for the device, reads, and gives the memory back. */
-async function readResults(losses: Losses, batch: PretrainingBatch) {
+async function readResults(losses: Losses, batch: HostBatch) {
   const { total, maskedLanguageModeling: mlm, imageTextMatching: itm, wordPatchAlignment } = losses;
   const item = async (x: Tensor) => (await x.data())[0]!;
   const classes = mlm.logits?.shape[1] ?? 1;
