@@ -75,7 +75,7 @@ export function resizedSize(
 /** Weights of the input samples `first`, `first` + 1, … of one output sample, as whole multiples of 2⁻²². */
 interface Taps {
   readonly first: number;
-  readonly weights: readonly number[];
+  readonly weights: Int32Array;
 }
 
 const PRECISION = 22;
@@ -101,7 +101,7 @@ function bicubicTaps(from: number, to: number): Taps[] {
       const fixed = (weight / total) * 2 ** PRECISION;
       return fixed < 0 ? Math.trunc(fixed - 0.5) : Math.trunc(fixed + 0.5);
     });
-    return { first, weights };
+    return { first, weights: Int32Array.from(weights) };
   });
 }
 
@@ -131,15 +131,25 @@ function resample(
 ): Uint8Array {
   const out = new Uint8Array(lines * taps.length * 3);
   const [outLine, outStep] = step === 3 ? [taps.length * 3, 3] : [3, step];
+  const half = 1 << (PRECISION - 1);
   for (const [i, { first, weights }] of taps.entries())
-    for (let at = 0; at < lines; at++)
-      for (let c = 0; c < 3; c++) {
-        let sum = 2 ** (PRECISION - 1);
-        let from = at * line + first * step + c;
-        for (let k = 0; k < weights.length; k++, from += step) sum += weights[k]! * data[from]!;
-        out[at * outLine + i * outStep + c] = Math.min(Math.max(Math.floor(sum / 2 ** PRECISION), 0), 255);
+    for (let at = 0; at < lines; at++) {
+      let [red, green, blue] = [half, half, half]; // the kernel's overshoot leaves them within 32 bits
+      for (let k = 0, from = at * line + first * step; k < weights.length; k++, from += step) {
+        red += weights[k]! * data[from]!;
+        green += weights[k]! * data[from + 1]!;
+        blue += weights[k]! * data[from + 2]!;
       }
+      const to = at * outLine + i * outStep;
+      out[to] = clip8(red >> PRECISION);
+      out[to + 1] = clip8(green >> PRECISION);
+      out[to + 2] = clip8(blue >> PRECISION);
+    }
   return out;
+}
+
+function clip8(value: number): number {
+  return Math.min(Math.max(value, 0), 255);
 }
 
 /** [height, width, 3] of 0…255 → [3, height, width] of (value/255 − 0.5)/0.5. */

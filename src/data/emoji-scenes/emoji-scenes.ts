@@ -71,8 +71,8 @@ export class EmojiScenes implements CaptionedImages {
   }
 
   /**
-   * Scene `index` with one thing exchanged: the hard negative of the original's caption, and the original of its own.
-   * The other things stay in place in half of the cases.
+   * Scene `index` with one thing exchanged; the others stay in place in half of the cases. Its caption is true of itself
+   * and false of the original, whose caption is false of it: either pairing is a hard negative.
    */
   withThingSwapped(split: string, index: number, { progress = 1 }: { progress?: number } = {}): Scene {
     checkIndex(this, split, index);
@@ -82,7 +82,7 @@ export class EmojiScenes implements CaptionedImages {
     return this.#scene(exchangeThing(rng, plan, options), `${split} scene ${index}, one thing swapped`);
   }
 
-  /** Scene `index` with the two related things in each other's place; `null` when its caption states no relation. */
+  /** The same by putting the two related things in each other's place; `null` when the caption states no relation. */
   withRelationSwapped(split: string, index: number, { progress = 1 }: { progress?: number } = {}): Scene | null {
     checkIndex(this, split, index);
     const plan = this.#plan(split as EmojiSplit, index, progress);
