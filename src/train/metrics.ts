@@ -1,3 +1,5 @@
+import type { Box } from "../data/dataset.ts";
+
 /** Running mean of what was added since it was made. */
 export class RunningMean {
   #total = 0;
@@ -64,13 +66,6 @@ export function recall(scores: ArrayLike<number>, n: number, direction: "rows" |
     if (better < 10) hits.at10++;
   }
   return { at1: hits.at1 / n, at5: hits.at5 / n, at10: hits.at10 / n };
-}
-
-export interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** Whether the centre of a patch lies in a box; patch indices are row-major in a grid of `gridWidth` columns. */

@@ -1,0 +1,50 @@
+import { gather } from "../../autograd/ops/indexing.ts";
+import { reshape } from "../../autograd/ops/layout.ts";
+import { collateImages } from "../../data/batch.ts";
+import { replaceSelected, wholeWordGroups } from "../../data/masking.ts";
+import { fromArray } from "../../tensor/create.ts";
+import { uploadPairs } from "../batches.ts";
+import { compute } from "../compute.ts";
+import { argmaxOf, RunningMean } from "../metrics.ts";
+import { chunks, type EncodedSample, type EvaluationContext, type Score } from "./context.ts";
+
+/** Positions of the tokens that make up the words [start, end) of a caption. */
+export function tokensOfWords({ encoding }: EncodedSample, [start, end]: readonly [number, number]): number[] {
+  return encoding.words.flatMap((word, token) => (word >= start && word < end ? [token] : []));
+}
+
+/** One noun of the caption, or one word where the data set names no things. */
+function chooseWord(row: EncodedSample, { rng }: EvaluationContext): number[] {
+  const { things } = row.sample;
+  if (things?.length) return tokensOfWords(row, rng.choice(things).words);
+  return rng.choice(wholeWordGroups(row.encoding.tokens));
+}
+
+/**
+ * One word of each caption masked with all its pieces, the picture given: right when every piece is the most likely
+ * token. Chance is one in the number of nouns, or in the vocabulary where the data set names no things.
+ */
+export async function maskedWords(context: EvaluationContext): Promise<Score> {
+  const { encoded, model, tokenizer } = context;
+  const accuracy = new RunningMean();
+  for (const rows of chunks(encoded)) {
+    const chosen = rows.map((row) => chooseWord(row, context));
+    const masked = rows.map(({ encoding }, b) => replaceSelected(encoding.ids, chosen[b]!, () => tokenizer.maskId));
+    const images = collateImages(rows.map(({ sample }) => sample));
+    const { logits } = await compute(() => {
+      const { hidden } = model.backbone.encode(uploadPairs(masked, images, tokenizer.padId));
+      const [B, N, d] = hidden.shape as [number, number, number];
+      const places = Int32Array.from(chosen.flatMap((tokens, b) => tokens.map((token) => b * N + token)));
+      const words = gather(reshape(hidden, [B * N, d]), fromArray(places, [places.length], { device: hidden.device }));
+      return { logits: model.maskedLanguageModelingHead.forward(words) };
+    });
+    const V = tokenizer.vocabulary.length;
+    let row = 0;
+    for (const [b, tokens] of chosen.entries()) {
+      const right = tokens.filter((token) => argmaxOf(logits, row++ * V, V) === rows[b]!.encoding.ids[token]);
+      accuracy.add(right.length === tokens.length ? 1 : 0);
+    }
+  }
+  const nouns = new Set(encoded.flatMap(({ sample }) => sample.things?.map(({ noun }) => noun) ?? []));
+  return { score: accuracy.mean, chance: 1 / (nouns.size || tokenizer.vocabulary.length) };
+}
