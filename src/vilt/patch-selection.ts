@@ -52,18 +52,16 @@ export function selectPatches(patches: PatchMask, { maxLength = null, rng }: Sel
   return { grid, extents, length, index, mask, isWhole: patches.isFull && length === cells };
 }
 
-/** A selection made elsewhere, for instance recorded with a reference. */
-export function givenSelection(patches: PatchMask, index: Int32Array, mask: Int32Array): PatchSelection {
-  const { grid, valid, extents } = patches;
+/** A selection made elsewhere, for instance recorded with a reference: [B, P] cells of the grid. */
+export function givenSelection({ grid, valid, extents }: PatchMask, index: Int32Array): PatchSelection {
   const cells = grid[0] * grid[1];
   const batchSize = valid.length / cells;
-  if (index.length !== mask.length || index.length % batchSize !== 0)
-    throw new DataError(
-      `patch selection: ${index.length} indices and ${mask.length} mask values for ${batchSize} samples`,
-    );
+  const length = index.length / batchSize;
+  if (!Number.isInteger(length)) throw new DataError(`patch selection: ${index.length} patches of ${batchSize} images`);
   const outside = index.find((cell) => cell < 0 || cell >= cells);
   if (outside !== undefined) throw new DataError(`patch selection: no cell ${outside} in a grid of ${grid.join("×")}`);
-  return { grid, extents, length: index.length / batchSize, index, mask, isWhole: false };
+  const mask = index.map((cell, k) => valid[Math.floor(k / length) * cells + cell]!);
+  return { grid, extents, length, index, mask, isWhole: false };
 }
 
 /** Row and column of each selected patch, [B, P, 2]. */

@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { parseSafetensors, type SafetensorsEntry } from "../../data/safetensors.ts";
+import { fromArray, type Placement } from "../../tensor/create.ts";
+import { allocateArray, type DType } from "../../tensor/dtype.ts";
+import { DataError } from "../../tensor/errors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+
+/** How far a value may be from the recorded one: |actual − expected| ≤ atol + rtol · |expected|. */
+export interface Tolerance {
+  readonly atol: number;
+  readonly rtol: number;
+}
+
+/** The device and the precision under test. */
+export interface UnderTest {
+  readonly device: string;
+  readonly dtype: Exclude<DType, "int32">;
+}
+
+const metadataSchema = z.looseObject({
+  kind: z.string(),
+  case: z.string().optional(),
+  file: z.string().optional(),
+  tolerances: z.record(z.string(), z.unknown()).default({}),
+});
+const toleranceSchema = z.object({ atol: z.number().default(0), rtol: z.number().default(0) });
+
+export type GoldenMetadata = z.output<typeof metadataSchema>;
+
+/** A recorded case: what went into a reference implementation and what came out of it. */
+export class GoldenCase {
+  constructor(
+    readonly name: string,
+    readonly metadata: GoldenMetadata,
+    readonly tensors: ReadonlyMap<string, SafetensorsEntry>,
+  ) {}
+
+  /** @throws {DataError} when the case does not record it */
+  entry(name: string): SafetensorsEntry {
+    const entry = this.tensors.get(name);
+    if (!entry) throw new DataError(`${this.name}: no tensor ${name}`);
+    return entry;
+  }
+
+  /** Recorded values as a tensor; floats take the dtype under test. */
+  tensor(name: string, { dtype, device }: Placement): Tensor {
+    const { shape, data } = this.entry(name);
+    const values = data instanceof Int32Array ? data : allocateArray(dtype ?? "float32", data.length);
+    if (values !== data) values.set(data);
+    return fromArray(values, shape, { device });
+  }
+
+  /** @throws {DataError} when it holds anything else than int32 */
+  integers(name: string): Int32Array {
+    const { data } = this.entry(name);
+    if (!(data instanceof Int32Array)) throw new DataError(`${this.name}: ${name} does not hold integers`);
+    return data;
+  }
+
+  /** The tolerance that the case states under the first of these keys, or the default. */
+  tolerance(keys: readonly string[], otherwise: Tolerance): Tolerance {
+    for (const key of keys) {
+      const stated = toleranceSchema.safeParse(this.metadata.tolerances[key]);
+      if (stated.success) return stated.data;
+    }
+    return otherwise;
+  }
+
+  /** Metadata of a known form. @throws {DataError} that names the case and the fields */
+  read<S extends z.ZodType>(schema: S): z.output<S> {
+    const result = schema.safeParse(this.metadata);
+    if (result.success) return result.data;
+    const problems = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new DataError(`${this.name}: ${problems.join("; ")}`);
+  }
+}
+
+/** A case, or why it could not be read. */
+export type ReadCase = GoldenCase | { readonly name: string; readonly error: Error };
+
+/** All cases of a folder: JSON files that state a `kind`, each with its safetensors file. @throws {DataError} when there is none */
+export function readCases(folder: string): ReadCase[] {
+  if (!existsSync(folder)) throw new DataError(`${folder}: no such folder`);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  const cases = files.sort().flatMap((file) => readCase(folder, file));
+  if (cases.length === 0) throw new DataError(`${folder}: no JSON file that states a kind`);
+  return cases;
+}
+
+function readCase(folder: string, file: string): ReadCase[] {
+  const name = file.slice(0, -".json".length);
+  try {
+    const json: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
+    const metadata = metadataSchema.safeParse(json);
+    if (!metadata.success) return [];
+    const { file: stated } = metadata.data;
+    const tensorFile = path.join(folder, stated ?? `${name}.safetensors`);
+    if (stated === undefined && !existsSync(tensorFile)) return [new GoldenCase(name, metadata.data, new Map())];
+    return [new GoldenCase(name, metadata.data, parseSafetensors(readFileSync(tensorFile), tensorFile))];
+  } catch (error) {
+    return [{ name, error: error as Error }];
+  }
+}

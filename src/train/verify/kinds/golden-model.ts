@@ -1,0 +1,106 @@
+import { z } from "zod";
+import type { HostArray } from "../../../nn/module.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { parseViltConfig, type ViltConfig } from "../../../vilt/config.ts";
+import { patchMaskOf, pixelMaskFromValues } from "../../../vilt/patch-mask.ts";
+import { givenSelection, type PatchSelection } from "../../../vilt/patch-selection.ts";
+import type { Claim } from "../comparison.ts";
+import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
+
+const configSchema = z.looseObject({
+  config: z.looseObject({
+    vocab_size: z.number(),
+    hidden_size: z.number(),
+    num_layers: z.number(),
+    num_heads: z.number(),
+    mlp_ratio: z.number(),
+    patch_size: z.number(),
+    pos_grid: z.number(),
+    max_text_len: z.number(),
+    max_image_len: z.number(),
+  }),
+  layernorm_eps: z.record(z.string(), z.number()),
+});
+
+/** The model that a case was recorded with. */
+export function configOf(golden: GoldenCase): ViltConfig {
+  const { config, layernorm_eps } = golden.read(configSchema);
+  const epsOf = (part: string) => Object.entries(layernorm_eps).find(([key]) => key.includes(part))?.[1];
+  const size = config.pos_grid * config.patch_size;
+  return parseViltConfig(
+    {
+      hiddenSize: config.hidden_size,
+      numLayers: config.num_layers,
+      numHeads: config.num_heads,
+      mlpRatio: config.mlp_ratio,
+      vocabularySize: config.vocab_size,
+      maxTextLength: config.max_text_len,
+      modalityTypes: golden.entry("weight/token_type_embeddings.weight").shape[0],
+      imageSize: [size, size],
+      patchSize: config.patch_size,
+      maxImageLength: config.max_image_len < 0 ? null : config.max_image_len,
+      encoderEps: epsOf("norm1"),
+      textEps: epsOf("text_embeddings"),
+    },
+    golden.name,
+  );
+}
+
+/** The recorded weights under their published names. */
+export function weightsOf(golden: GoldenCase): Map<string, HostArray> {
+  const prefix = "weight/";
+  return new Map(
+    [...golden.tensors].flatMap(([name, entry]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), entry] as const] : [],
+    ),
+  );
+}
+
+/** The patches that were drawn in a pass, with validity derived from the pixels as the original does. */
+export function recordedSelection(
+  golden: GoldenCase,
+  pass: string,
+  pixels: HostArray,
+  config: ViltConfig,
+): PatchSelection {
+  const [batchSize, , height, width] = pixels.shape as [number, number, number, number];
+  const extent = { batchSize, height, width, patchSize: config.patchSize };
+  const patches = patchMaskOf(pixelMaskFromValues(pixels.data, batchSize, config.numChannels), extent, true);
+  return givenSelection(patches, golden.integers(`${pass}/flat_index`));
+}
+
+/** README of the reference data, for cases that state no tolerance of their own. */
+const ADVICE = {
+  float32_forward: { atol: 2e-5, rtol: 1e-4 },
+  float64_forward: { atol: 1e-10, rtol: 1e-9 },
+  float32_grad: { atol: 5e-5, rtol: 1e-3 },
+  float64_grad: { atol: 1e-9, rtol: 1e-8 },
+} as const;
+
+/** The tolerance for one recorded tensor: the tight one where both sides are float64. */
+export function modelTolerance(
+  golden: GoldenCase,
+  name: string,
+  what: "forward" | "grad",
+  { dtype }: UnderTest,
+): Tolerance {
+  const precise = dtype === "float64" && golden.entry(name).dtype === "F64";
+  const key = `${precise ? "float64" : "float32"}_${what}` as const;
+  return golden.tolerance([key], ADVICE[key]);
+}
+
+/** Claims each value for every prefix under which the case records it: `out/` and `out64/`, say. */
+export function claimAll(
+  golden: GoldenCase,
+  underTest: UnderTest,
+  prefixes: readonly string[],
+  values: ReadonlyMap<string, Tensor | HostArray>,
+  what: "forward" | "grad" = "forward",
+): Claim[] {
+  return [...values].flatMap(([suffix, value]) =>
+    prefixes
+      .map((prefix) => prefix + suffix)
+      .filter((name) => golden.tensors.has(name))
+      .map((name) => ({ name, value, tolerance: modelTolerance(golden, name, what, underTest) })),
+  );
+}
