@@ -9,7 +9,6 @@ import { Threads } from "./threads.ts";
 
 /** What the modules export; see `assembly/index.ts`. */
 interface Kernels {
-  setScratch(address: number): void;
   alone(kernel: Kernel, tiles: number): void;
   together(kernel: Kernel, tiles: number, canWait: boolean): number;
 }
@@ -19,8 +18,6 @@ const ARGUMENTS = 2048;
 const ARGUMENT_COUNT = 512;
 /** What lies below belongs to the jobs and to the modules' own data. */
 const HEAP = 65536;
-/** Of each thread: the register tile and both packed operands of matmul, the rows of the other kernels. */
-export const SCRATCH_BYTES = 1_100_000;
 /** A job that takes about this many nanoseconds on one thread is worth waking others for. */
 const PARALLEL_NANOSECONDS = 15_000;
 /** The ticket has 24 bits for tiles. */
@@ -60,13 +57,12 @@ export class WasmDevice {
     this.fused = fused;
     this.allocator = new Allocator(memory, HEAP, maximumPages);
     this.#kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
-    this.#kernels.setScratch(this.allocator.allocate(SCRATCH_BYTES));
     this.ints = new Int32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
     this.floats = new Float32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
     this.#floatView = new Float32Array(memory.buffer);
     this.#intView = new Int32Array(memory.buffer);
     this.#canWait = canWait(memory);
-    this.threads = new Threads(module, memory, () => this.allocator.allocate(SCRATCH_BYTES));
+    this.threads = new Threads(module, memory, this.allocator);
   }
 
   /**
@@ -76,8 +72,10 @@ export class WasmDevice {
    * @throws {DeviceError} when a thread died or does not answer
    */
   run(kernel: Kernel, tiles: number, nanoseconds: number): void {
-    if (tiles < 2 || nanoseconds < PARALLEL_NANOSECONDS || this.threads.count < 2 || tiles > MAXIMUM_TILES)
-      return this.#kernels.alone(kernel, tiles);
+    if (tiles < 2 || nanoseconds < PARALLEL_NANOSECONDS || this.threads.count < 2 || tiles > MAXIMUM_TILES) {
+      this.#kernels.alone(kernel, tiles);
+      return;
+    }
     const status = this.#kernels.together(kernel, tiles, this.#canWait);
     if (status !== 0) throw new DeviceError(`wasm: a thread ${status === 1 ? "died" : "does not answer"}`);
   }

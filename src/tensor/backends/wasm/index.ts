@@ -5,11 +5,26 @@ import { DeviceError } from "../../errors.ts";
 import type { Attributes, KernelName } from "../../kernels.ts";
 import { type CpuView, cpuKernels, isCpuKernel } from "../cpu/index.ts";
 import { WasmDevice, WasmStorage } from "./device.ts";
+import { attention } from "./kernels/attention.ts";
 import { elementwise } from "./kernels/elementwise.ts";
+import { indexing } from "./kernels/indexing.ts";
+import { layout } from "./kernels/layout.ts";
 import { linalg } from "./kernels/linalg.ts";
+import { reductions } from "./kernels/reductions.ts";
+import { rows } from "./kernels/rows.ts";
 import type { HostKernel, HostKernels } from "./kernels/types.ts";
+import { update } from "./kernels/update.ts";
 
-const kernels: HostKernels = { ...elementwise, ...linalg };
+const kernels: HostKernels = {
+  ...elementwise,
+  ...reductions,
+  ...layout,
+  ...indexing,
+  ...linalg,
+  ...rows,
+  ...attention,
+  ...update,
+};
 
 let device: WasmDevice | null = null;
 
@@ -26,6 +41,11 @@ export function setThreads(count: number): void {
 
 export function getThreads(): number {
   return theDevice().threads.count;
+}
+
+/** How many tiles of work threads other than the calling one have done: 0 while none of them has started. */
+export function tilesByWorkers(): number {
+  return theDevice().threads.helped;
 }
 
 /** Bytes of tensors and working space in use, and bytes of the memory altogether. */

@@ -10,7 +10,6 @@ export interface ThreadData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly thread: number;
-  readonly scratch: number;
   /** Where to write 1 when the thread dies. */
   readonly failed: number;
   /** What to wake then. */
@@ -68,10 +67,9 @@ export function canWait(memory: WebAssembly.Memory): boolean {
 
 /** The whole program of a thread, as text, so that no file has to be found. */
 const program = `
-function start({ module, memory, thread, scratch, failed, done }) {
+function start({ module, memory, thread, failed, done }) {
   try {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    exports.setScratch(scratch);
     exports.serve(thread);
   } catch (error) {
     const words = new Int32Array(memory.buffer);

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../errors.ts";
+import type { Allocator } from "./allocator.ts";
 import { canShareMemory, processors, requestedThreads, startThread, type Thread } from "./platform.ts";
 
 /** Words of the pool; see `assembly/pool.ts`. */
@@ -6,9 +7,16 @@ const DONE = 1088;
 const WAKE = 1152;
 const ACTIVE = 1280;
 const FAILED = 1284;
+const HELPED = 1288;
+const SCRATCH_TABLE = 1408;
 
 /** More threads than this wait for memory more than they compute. */
 const MOST_BY_DEFAULT = 16;
+/** The table of scratch addresses ends here. */
+const MOST = 128;
+
+/** Of each thread at first: the register tile, both packed operands of matmul, and some. */
+const SCRATCH_BYTES = 1_100_000;
 
 /**
  * The threads that compute: the calling one and workers over the same memory. Results have the same bits for any
@@ -17,14 +25,17 @@ const MOST_BY_DEFAULT = 16;
  */
 export class Threads {
   readonly #workers: Thread[] = [];
+  readonly #scratch: number[] = [];
+  #scratchBytes = SCRATCH_BYTES;
   #count = 0;
 
   constructor(
     readonly module: WebAssembly.Module,
     readonly memory: WebAssembly.Memory,
-    readonly allocateScratch: () => number,
+    readonly allocator: Allocator,
   ) {
-    this.set(requestedThreads() ?? Math.min(processors(), MOST_BY_DEFAULT));
+    this.#placeScratch(0, allocator.allocate(this.#scratchBytes));
+    this.set(Math.min(requestedThreads() ?? Math.min(processors(), MOST_BY_DEFAULT), MOST));
   }
 
   /** How many threads take part, the calling one included. */
@@ -32,10 +43,15 @@ export class Threads {
     return this.#count;
   }
 
-  /** @throws {ConfigError} unless it is a whole number of at least 1 */
+  /** How many tiles workers have computed so far. */
+  get helped(): number {
+    return Atomics.load(new Uint32Array(this.memory.buffer), HELPED >> 2);
+  }
+
+  /** @throws {ConfigError} unless it is a whole number from 1 to 128 */
   set(count: number): void {
-    if (!Number.isInteger(count) || count < 1)
-      throw new ConfigError(`setThreads: a whole number of at least 1 is needed, not ${count}`);
+    if (!Number.isInteger(count) || count < 1 || count > MOST)
+      throw new ConfigError(`setThreads: a whole number from 1 to ${MOST} is needed, not ${count}`);
     this.#count = canShareMemory() ? count : 1;
     while (this.#workers.length < this.#count - 1) this.#start();
     const words = new Int32Array(this.memory.buffer);
@@ -44,10 +60,24 @@ export class Threads {
     Atomics.notify(words, WAKE >> 2);
   }
 
+  /** Sees to it that each thread has that much scratch; called between jobs. */
+  needScratch(bytes: number): void {
+    if (bytes <= this.#scratchBytes) return;
+    const fresh = this.#scratch.map(() => this.allocator.allocate(bytes));
+    for (const address of this.#scratch) this.allocator.release(address, this.#scratchBytes);
+    this.#scratchBytes = bytes;
+    for (const [thread, address] of fresh.entries()) this.#placeScratch(thread, address);
+  }
+
+  #placeScratch(thread: number, address: number): void {
+    this.#scratch[thread] = address;
+    new Uint32Array(this.memory.buffer)[SCRATCH_TABLE / 4 + thread] = address;
+  }
+
   #start(): void {
     const { module, memory } = this;
-    const scratch = this.allocateScratch();
     const thread = this.#workers.length + 1;
-    this.#workers.push(startThread({ module, memory, thread, scratch, failed: FAILED, done: DONE }));
+    this.#placeScratch(thread, this.allocator.allocate(this.#scratchBytes));
+    this.#workers.push(startThread({ module, memory, thread, failed: FAILED, done: DONE }));
   }
 }

@@ -1,2 +1,1 @@
-export { setScratch } from "./job";
 export { alone, serve, together } from "./pool";

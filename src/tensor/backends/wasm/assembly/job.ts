@@ -4,11 +4,15 @@
 /** Where the 32-bit arguments of the job stand; `job.ts` of the host writes them. */
 export const ARGUMENTS: usize = 2048;
 
+/** Where each thread's scratch begins; the host writes it. */
+const SCRATCH_TABLE: usize = 1408;
+
 /** Bytes that belong to this thread alone: packed panels, rows in progress. */
 export let scratch: usize = 0;
 
-export function setScratch(address: usize): void {
-  scratch = address;
+/** The host may have moved it since the last job. */
+export function findScratch(thread: i32): void {
+  scratch = load<u32>(SCRATCH_TABLE + (<usize>thread << 2));
 }
 
 // @ts-expect-error: decorator
@@ -45,4 +49,32 @@ export function storeLanes(to: usize, value: v128, count: i32): void {
   v128.store32_lane(to, value, 0);
   if (count > 1) v128.store32_lane(to, value, 1, 4);
   if (count > 2) v128.store32_lane(to, value, 2, 8);
+}
+
+/** All bits set in the first `count` lanes. */
+@inline
+export function lanes(count: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+}
+
+/** Four cells, or the first `count` of them and `fill` in the other lanes. */
+@inline
+export function loadLanes(from: usize, count: i32, fill: v128): v128 {
+  const cells = v128.load(from);
+  return count >= 4 ? cells : v128.bitselect(cells, fill, lanes(count));
+}
+
+/** Σ over the lanes. */
+@inline
+export function sumLanes(x: v128): f32 {
+  return (
+    f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 2) + (f32x4.extract_lane(x, 1) + f32x4.extract_lane(x, 3))
+  );
+}
+
+/** The largest lane; NaN wins. */
+@inline
+export function maxLanes(x: v128): f32 {
+  const pairs = f32x4.max(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }

@@ -6,6 +6,28 @@ export enum Kernel {
   where,
   dropout,
   sumParts,
+  reduceRows,
+  reduceColumns,
+  argmax,
+  copy,
+  fill,
+  gather,
+  scatterAdd,
+  takeAlongAxis,
+  putAlongAxis,
+  softmax,
+  softmaxBackward,
+  logSoftmax,
+  layerNorm,
+  layerNormBackward,
+  layerNormBackwardWeight,
+  crossEntropy,
+  crossEntropyBackward,
+  attention,
+  attentionBackward,
+  ipot,
+  adamw,
+  sgd,
 }
 
 /** Element-wise functions of one operand. */
@@ -26,6 +48,13 @@ export enum Unary {
   copy,
   toInt,
   toFloat,
+}
+
+/** How a reduction combines. */
+export enum Reduction {
+  sum,
+  max,
+  min,
 }
 
 /** Element-wise functions of two operands. */

@@ -12,6 +12,8 @@ import { packedTile, rowsTile } from "./register-tile";
 const A = 0;
 const B = 1;
 const C = 2;
+const BIAS = 3;
+const RESIDUAL = 4;
 const M = 5;
 const N = 6;
 const K = 7;
@@ -95,13 +97,21 @@ function block(
       from = panels + B_BYTES;
       packRows(a + ((<usize>k * lda + row) << 2), lda, from, depth, rows);
     }
+    const stride = <usize>int(N) << 2;
     for (let i = 0; i < rows; i += 6) {
       const height = min(6, rows - i);
+      const offset = <usize>(row + i) * stride + (<usize>column << 2);
+      let to = c + offset;
+      let bias = last && address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
+      let residual = last && address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
       let panel = panels;
       for (let j = 0; j < columns; j += 8) {
         const width = min(8, columns - j);
-        if (packed) packedTile(from, panel, depth, c, row + i, column + j, height, width, first, last);
-        else rowsTile(from, lda, panel, depth, c, row + i, column + j, height, width, first, last);
+        if (packed) packedTile(from, panel, depth, to, stride, height, width, first, bias, residual);
+        else rowsTile(from, lda, panel, depth, to, stride, height, width, first, bias, residual);
+        to += 32;
+        if (bias) bias += 32;
+        if (residual) residual += 32;
         panel += (<usize>depth) << 5;
       }
       from += <usize>(packed ? depth : lda) * 24;

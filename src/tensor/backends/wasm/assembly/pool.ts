@@ -5,6 +5,7 @@
 // the arguments never change under a running tile, however late a thread wakes up.
 
 import { runTile } from "./dispatch";
+import { findScratch } from "./job";
 
 const TICKET: usize = 1024;
 const DONE: usize = 1088;
@@ -15,6 +16,8 @@ const SLEEPERS: usize = 1216;
 const ACTIVE: usize = 1280;
 /** Set by a thread that died. */
 const FAILED: usize = 1284;
+/** Tiles that workers computed. */
+const HELPED: usize = 1288;
 const KERNEL: usize = 1344;
 
 /** Looks before sleeping: some ten microseconds, the distance between two kernels of one step. */
@@ -45,7 +48,7 @@ function nextOf(ticket: i64): i32 {
 }
 
 /** Takes tiles of the open job until none is left; says whether there was one. */
-function take(notify: bool): bool {
+function take(thread: i32): bool {
   let any = false;
   while (true) {
     const ticket = atomic.load<i64>(TICKET);
@@ -58,15 +61,18 @@ function take(notify: bool): bool {
     if (current !== number) {
       number = current;
       job = job + 1;
+      findScratch(thread);
     }
     runTile(load<i32>(KERNEL), tile);
-    if (atomic.add<i32>(DONE, 1) + 1 === tiles && notify) atomic.notify(DONE, 1);
+    if (thread !== 0) atomic.add<i32>(HELPED, 1);
+    if (atomic.add<i32>(DONE, 1) + 1 === tiles && thread !== 0) atomic.notify(DONE, 1);
   }
 }
 
 /** Runs all tiles of a job on this thread. */
 export function alone(kernel: i32, tiles: i32): void {
   job = job + 1;
+  findScratch(0);
   for (let tile = 0; tile < tiles; tile++) runTile(kernel, tile);
 }
 
@@ -78,7 +84,7 @@ export function together(kernel: i32, tiles: i32, canWait: bool): i32 {
   atomic.store<i64>(TICKET, (next << 48) | (<i64>tiles << 24));
   atomic.add<i32>(WAKE, 1);
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(WAKE, -1);
-  take(false);
+  take(0);
   return finish(tiles, canWait);
 }
 
@@ -103,7 +109,7 @@ export function serve(thread: i32): void {
   while (true) {
     const seen = atomic.load<i32>(WAKE);
     const active = thread < atomic.load<i32>(ACTIVE);
-    if (active && take(true)) continue;
+    if (active && take(thread)) continue;
     if (active && somethingComes(seen)) continue;
     number = -1;
     atomic.add<i32>(SLEEPERS, 1);

@@ -1,21 +1,157 @@
-// Reductions. Work is split over cells of the output; the terms of one cell are added in an order that the shape fixes.
+// Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output; the terms of one cell are
+// added in an order that the shape fixes, in blocks, so that rounding errors grow with the blocks and not with the terms.
 
-import { address, int, storeLanes } from "./job";
+import { address, int, loadLanes, maxLanes, storeLanes, sumLanes } from "./job";
+import { Reduction } from "./kernel";
+
+const OUT = 0;
+const X = 1;
+const OPERATION = 2;
+const OUTER = 3;
+const COUNT = 4;
+const INNER = 5;
+const TILE_ROWS = 6;
+const TOTAL = 7; // cells of x: the last row may be shorter
+
+/** Terms that are added in one go. */
+const BLOCK: i32 = 512;
+/** Columns of a tile, and rows of a block there. */
+const COLUMNS: i32 = 32;
+const BLOCK_ROWS: i32 = 64;
+
+@inline
+function combine(operation: i32, x: v128, y: v128): v128 {
+  if (operation === Reduction.sum) return f32x4.add(x, y);
+  if (operation === Reduction.max) return f32x4.max(x, y);
+  return f32x4.min(x, y);
+}
+
+@inline
+function initial(operation: i32): f32 {
+  if (operation === Reduction.sum) return 0;
+  return operation === Reduction.max ? -Infinity : Infinity;
+}
+
+/** Rows: the reduced axis is the last one. */
+export function reduceRowsTile(tile: i32): void {
+  const last = min(int(OUTER), (tile + 1) * int(TILE_ROWS));
+  for (let row = tile * int(TILE_ROWS); row < last; row++) {
+    const start = row * int(COUNT);
+    const count = min(int(COUNT), int(TOTAL) - start);
+    store<f32>(address(OUT) + (<usize>row << 2), reduceRow(address(X) + (<usize>start << 2), count));
+  }
+}
+
+function reduceRow(x: usize, count: i32): f32 {
+  if (int(OPERATION) === Reduction.sum) return sumRow(x, count);
+  if (int(OPERATION) === Reduction.max) return maxLanes(reduceLanes(Reduction.max, x, count));
+  return -maxLanes(f32x4.neg(reduceLanes(Reduction.min, x, count)));
+}
+
+function sumRow(x: usize, count: i32): f32 {
+  let total: f64 = 0;
+  for (; count > 0; count -= BLOCK) {
+    total += <f64>sumLanes(reduceLanes(Reduction.sum, x, min(count, BLOCK)));
+    x += BLOCK << 2;
+  }
+  return <f32>total;
+}
+
+/** Four running results. */
+@inline
+function reduceLanes(operation: i32, x: usize, count: i32): v128 {
+  const neutral = f32x4.splat(initial(operation));
+  let a = neutral;
+  let b = neutral;
+  for (; count >= 8; count -= 8) {
+    a = combine(operation, a, v128.load(x));
+    b = combine(operation, b, v128.load(x, 16));
+    x += 32;
+  }
+  for (; count > 0; count -= 4) {
+    a = combine(operation, a, loadLanes(x, count, neutral));
+    x += 16;
+  }
+  return combine(operation, a, b);
+}
+
+/** Columns: a tile is 32 of the `inner` columns of one of the outer items. */
+export function reduceColumnsTile(tile: i32): void {
+  if (int(OPERATION) === Reduction.sum) reduceColumns(Reduction.sum, tile);
+  else if (int(OPERATION) === Reduction.max) reduceColumns(Reduction.max, tile);
+  else reduceColumns(Reduction.min, tile);
+}
+
+@inline
+function reduceColumns(operation: i32, tile: i32): void {
+  const inner = int(INNER);
+  const tiles = (inner + COLUMNS - 1) / COLUMNS;
+  const item = tile / tiles;
+  const last = min(inner, (tile % tiles) * COLUMNS + COLUMNS);
+  for (let column = (tile % tiles) * COLUMNS; column < last; column += 8) {
+    const x = address(X) + (<usize>(item * int(COUNT) * inner + column) << 2);
+    const out = address(OUT) + (<usize>(item * inner + column) << 2);
+    eightColumns(operation, x, <usize>inner << 2, out, last - column);
+  }
+}
+
+/** Up to eight columns from top to bottom. */
+@inline
+function eightColumns(operation: i32, x: usize, stride: usize, out: usize, columns: i32): void {
+  const neutral = f32x4.splat(initial(operation));
+  let left = neutral;
+  let right = neutral;
+  for (let row = 0, rows = int(COUNT); row < rows; row += BLOCK_ROWS) {
+    let a = neutral;
+    let b = neutral;
+    for (let i = min(BLOCK_ROWS, rows - row); i > 0; i--) {
+      a = combine(operation, a, v128.load(x));
+      b = combine(operation, b, v128.load(x, 16));
+      x += stride;
+    }
+    left = combine(operation, left, a);
+    right = combine(operation, right, b);
+  }
+  storeLanes(out, left, columns);
+  if (columns > 4) storeLanes(out + 16, right, columns - 4);
+}
+
+/** Index of the first NaN, else of the first maximum; a tile is rows of the output. */
+export function argmaxTile(tile: i32): void {
+  const inner = int(INNER);
+  const count = int(COUNT);
+  const stride = <usize>inner << 2;
+  const last = min(int(OUTER) * inner, (tile + 1) * int(TILE_ROWS));
+  for (let cell = tile * int(TILE_ROWS); cell < last; cell++) {
+    let at = address(X) + (<usize>((cell / inner) * count * inner + (cell % inner)) << 2);
+    let best = 0;
+    let largest = load<f32>(at);
+    for (let i = 1; i < count && !isNaN(largest); i++) {
+      at += stride;
+      const value = load<f32>(at);
+      if (value > largest || isNaN(value)) {
+        largest = value;
+        best = i;
+      }
+    }
+    store<i32>(address(OUT) + (<usize>cell << 2), best);
+  }
+}
 
 /** out[i] = Σ over parts p of from[p · size + i], in the order of p; a tile is 4096 cells. */
 export function sumPartsTile(tile: i32): void {
   const parts = int(2);
   const size = int(3);
-  const stride = (<usize>size) << 2;
+  const stride = <usize>size << 2;
   const first = tile << 12;
   const last = min(size, first + 4096);
   for (let i = first; i < last; i += 4) {
-    let from = address(1) + ((<usize>i) << 2);
+    let from = address(1) + (<usize>i << 2);
     let sum = v128.load(from);
     for (let p = 1; p < parts; p++) {
       from += stride;
       sum = f32x4.add(sum, v128.load(from));
     }
-    storeLanes(address(0) + ((<usize>i) << 2), sum, last - i);
+    storeLanes(address(0) + (<usize>i << 2), sum, last - i);
   }
 }

@@ -1,25 +1,20 @@
 // 6 × 8 results in twelve registers. The loops are not unrolled: the engine's compiler moves all loads of an iteration to
 // its front, and two iterations' worth of them no longer fit into its fifteen registers.
 
-import { address, int, madd, scratch } from "./job";
-
-const C = 2;
-const BIAS = 3;
-const RESIDUAL = 4;
-const N = 6;
+import { madd, scratch } from "./job";
 
 /** The rows of A stand in a panel [depth][6]. The other arguments are those of `finishTile`. */
 export function packedTile(
   a: usize,
   b: usize,
   depth: i32,
-  c: usize,
-  row: i32,
-  column: i32,
+  to: usize,
+  stride: usize,
   height: i32,
   width: i32,
   first: bool,
-  last: bool,
+  bias: usize,
+  residual: usize,
 ): void {
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
@@ -71,13 +66,13 @@ export function packedTile(
     c41,
     c50,
     c51,
-    c,
-    row,
-    column,
+    to,
+    stride,
     height,
     width,
     first,
-    last,
+    bias,
+    residual,
   );
 }
 
@@ -87,13 +82,13 @@ export function rowsTile(
   lda: usize,
   b: usize,
   depth: i32,
-  c: usize,
-  row: i32,
-  column: i32,
+  to: usize,
+  stride: usize,
   height: i32,
   width: i32,
   first: bool,
-  last: bool,
+  bias: usize,
+  residual: usize,
 ): void {
   let c00 = f32x4.splat(0);
   let c01 = f32x4.splat(0);
@@ -156,21 +151,23 @@ export function rowsTile(
     c41,
     c50,
     c51,
-    c,
-    row,
-    column,
+    to,
+    stride,
     height,
     width,
     first,
-    last,
+    bias,
+    residual,
   );
 }
 
 /**
- * Adds a tile of sums to C at (row, column).
+ * Adds a tile of sums to the cells at `to`.
  *
- * @param first whether C has no value yet
- * @param last whether bias and residual are due
+ * @param stride bytes from one row to the next, there and in the residual
+ * @param first whether there is no value yet
+ * @param bias one cell a column, 0 when there is none or it is not due
+ * @param residual one cell a cell, likewise
  */
 @inline
 function finishTile(
@@ -186,20 +183,14 @@ function finishTile(
   c41: v128,
   c50: v128,
   c51: v128,
-  c: usize,
-  row: i32,
-  column: i32,
+  to: usize,
+  stride: usize,
   height: i32,
   width: i32,
   first: bool,
-  last: bool,
+  bias: usize,
+  residual: usize,
 ): void {
-  const n = <usize>int(N);
-  const offset = (<usize>row * n + column) << 2;
-  const stride = n << 2;
-  const to = c + offset;
-  const bias = last && address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
-  const residual = last && address(RESIDUAL) ? address(RESIDUAL) + (c - address(C)) + offset : 0;
   if (height === 6 && width === 8) {
     finish(to, 0, c00, first, bias, 0, residual);
     finish(to, 16, c01, first, bias, 16, residual);

@@ -42,7 +42,7 @@ function wrapLanes(x: v128): v128 {
 
 /** From 2⁶³ on, all floats are multiples of 2³². */
 function wrap(x: f32): i32 {
-  return abs(x) < 9223372036854775808 ? <i32>(<i64>x) : 0;
+  return abs(x) < 9223372036854775808.0 ? <i32>(<i64>x) : 0;
 }
 
 /** −1, 0 or 1; zeros keep their sign and NaN stays. */

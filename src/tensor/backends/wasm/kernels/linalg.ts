@@ -90,7 +90,10 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
   const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
   const splitDepth = roundUp(k / splits, 4);
   const parts = Math.ceil(k / splitDepth) || 1;
-  if (parts === 1) return launch(device, product, items, 1, Math.max(k, 1));
+  if (parts === 1) {
+    launch(device, product, items, 1, Math.max(k, 1));
+    return;
+  }
   device.withBlock(parts * m * n * 4, (partial) => {
     launch(device, { ...product, out: partial }, items, parts, splitDepth);
     sumParts(device, partial, product.out, parts, m * n);

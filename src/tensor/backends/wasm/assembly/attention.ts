@@ -1,0 +1,161 @@
+// Multi-head attention on packed projections qkv [B, N, 3d], one (sample, head) a tile; see `attention` in
+// autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
+// The products are those of matmul: register tiles over packed panels.
+
+import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
+import { exp } from "./mathematics";
+import { packAcross, packColumns, packRows } from "./pack";
+import { packedTile, rowsTile } from "./register-tile";
+import { dotRow } from "./softmax";
+
+const GRAD_QKV = 0; // or the output of the forward kernel
+const QKV = 1;
+const OUT = 2;
+const GRAD = 3;
+const MASK = 4; // int32 [B, N] or 0
+const N = 5;
+const HEADS = 6;
+const HEAD_SIZE = 7;
+const SCALE = 8; // 1 / √dh
+
+const TILE_BYTES: usize = 6 * 8 * 4;
+
+/** Keys, rounded up to whole panels: the row length of the weights. */
+let width: i32 = 0;
+let included: usize = 0;
+let panels: usize = 0;
+let weights: usize = 0;
+let slopes: usize = 0;
+let packed: usize = 0;
+
+/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, packed rows. */
+function layOut(n: i32, size: i32): void {
+  width = (n + 7) & ~7;
+  included = scratch + TILE_BYTES;
+  panels = included + (<usize>width << 2);
+  weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
+  slopes = weights + (<usize>(n * width) << 2);
+  packed = slopes + (<usize>(n * width) << 2);
+}
+
+/** out[n, columns] = a[n, depth] · the packed panels, where a row of a is `lda` cells long and one of out `ldc`. */
+function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n: i32, columns: i32): void {
+  for (let i = 0; i < n; i += 6) {
+    let panel = panels;
+    for (let j = 0; j < columns; j += 8) {
+      const to = out + (<usize>(i * ldc + j) << 2);
+      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(8, columns - j), true, 0, 0);
+      panel += <usize>depth << 5;
+    }
+    a += <usize>lda * 24;
+  }
+}
+
+/** out[n, columns] = aᵀ · the packed panels, where a [n, n] has rows of `width` cells. */
+function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i32): void {
+  packRows(a, width, packed, n, n);
+  let from = packed;
+  for (let i = 0; i < n; i += 6) {
+    let panel = panels;
+    for (let j = 0; j < columns; j += 8) {
+      const to = out + (<usize>(i * ldc + j) << 2);
+      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(8, columns - j), true, 0, 0);
+      panel += <usize>n << 5;
+    }
+    from += <usize>n * 24;
+  }
+}
+
+/** weights = softmax(Q Kᵀ / √dh) without the excluded keys; 0 for a query that has none. */
+function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): void {
+  const mask = address(MASK) ? address(MASK) + (<usize>(sample * n) << 2) : 0;
+  for (let j = 0; j < width; j++) {
+    const counts = j < n && (mask === 0 || load<i32>(mask + (<usize>j << 2)) !== 0);
+    store<i32>(included + (<usize>j << 2), counts ? -1 : 0);
+  }
+  packAcross(q + (<usize>(stride / 3) << 2), stride, panels, size, n);
+  rowsTimesPanels(q, stride, size, weights, width, n, width);
+  for (let i = 0; i < n; i++) softmaxRow(weights + (<usize>(i * width) << 2));
+}
+
+function softmaxRow(row: usize): void {
+  const scale = f32x4.splat(float(SCALE));
+  const lowest = f32x4.splat(-Infinity);
+  let largest = lowest;
+  for (let j = 0; j < width; j += 4) {
+    const at = <usize>j << 2;
+    const score = v128.bitselect(f32x4.mul(v128.load(row + at), scale), lowest, v128.load(included + at));
+    v128.store(row + at, score);
+    largest = f32x4.max(largest, score);
+  }
+  const shift = maxLanes(largest);
+  if (shift === -Infinity) {
+    memory.fill(row, 0, <usize>width << 2);
+    return;
+  }
+  let sum = f32x4.splat(0);
+  for (let j = 0; j < width; j += 4) {
+    const at = <usize>j << 2;
+    const e = exp(f32x4.sub(v128.load(row + at), f32x4.splat(shift)));
+    v128.store(row + at, e);
+    sum = f32x4.add(sum, e);
+  }
+  const factor = f32x4.splat(1 / sumLanes(sum));
+  for (let j = 0; j < width; j += 4) {
+    const at = <usize>j << 2;
+    v128.store(row + at, f32x4.mul(v128.load(row + at), factor));
+  }
+}
+
+/** out = weights · V. */
+export function attentionTile(tile: i32): void {
+  const n = int(N);
+  const size = int(HEAD_SIZE);
+  const sample = tile / int(HEADS);
+  const head = tile % int(HEADS);
+  const d = int(HEADS) * size;
+  const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
+  layOut(n, size);
+  computeWeights(q, 3 * d, sample, n, size);
+  packColumns(q + (<usize>(2 * d) << 2), 3 * d, panels, n, size);
+  const out = address(GRAD_QKV) + (<usize>(sample * n * d + head * size) << 2);
+  rowsTimesPanels(weights, width, n, out, d, n, size);
+}
+
+/** With P the weights, D = rows of Σ Ō ∘ O, S̄ = P ∘ (Ō Vᵀ − D) / √dh:  Q̄ = S̄ K, K̄ = S̄ᵀ Q, V̄ = Pᵀ Ō. */
+export function attentionBackwardTile(tile: i32): void {
+  const n = int(N);
+  const size = int(HEAD_SIZE);
+  const sample = tile / int(HEADS);
+  const head = tile % int(HEADS);
+  const d = int(HEADS) * size;
+  const third = <usize>d << 2;
+  const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
+  const gradQ = address(GRAD_QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
+  const out = address(OUT) + (<usize>(sample * n * d + head * size) << 2);
+  const grad = address(GRAD) + (<usize>(sample * n * d + head * size) << 2);
+  layOut(n, size);
+  computeWeights(q, 3 * d, sample, n, size);
+
+  packAcross(q + 2 * third, 3 * d, panels, size, n);
+  rowsTimesPanels(grad, d, size, slopes, width, n, width);
+  for (let i = 0; i < n; i++) {
+    const row = <usize>(i * width) << 2;
+    slopesRow(weights + row, slopes + row, dotRow(grad + third * i, out + third * i, size));
+  }
+  packColumns(q + third, 3 * d, panels, n, size);
+  rowsTimesPanels(slopes, width, n, gradQ, 3 * d, n, size);
+  packColumns(q, 3 * d, panels, n, size);
+  transposeTimesPanels(slopes, gradQ + third, 3 * d, n, size);
+  packColumns(grad, d, panels, n, size);
+  transposeTimesPanels(weights, gradQ + 2 * third, 3 * d, n, size);
+}
+
+/** P ∘ (S̄ − D) / √dh in place of S̄. */
+function slopesRow(weights: usize, slopes: usize, dot: f32): void {
+  for (let j = 0; j < width; j += 4) {
+    const at = <usize>j << 2;
+    const slope = f32x4.sub(v128.load(slopes + at), f32x4.splat(dot));
+    v128.store(slopes + at, f32x4.mul(f32x4.mul(v128.load(weights + at), slope), f32x4.splat(float(SCALE))));
+  }
+}

@@ -1,0 +1,110 @@
+import type { Operand } from "../../../backend.ts";
+import { ShapeError } from "../../../errors.ts";
+import { Kernel, Reduction } from "../assembly/kernel.ts";
+import { addressOf, type WasmDevice, type WasmStorage } from "../device.ts";
+import { reduceRows, sumParts } from "./reductions.ts";
+import type { HostKernels, PlainKernel } from "./types.ts";
+
+/** Arguments of all kernels over rows. */
+const ROWS = 5;
+const LENGTH = 6;
+const TILE_ROWS = 7;
+const NUMBER = 8;
+
+const TILE_CELLS = 4096;
+/** Rows that one part of the gradient of a weight gathers. */
+const WEIGHT_ROWS = 64;
+const PLAIN = 1;
+const EXPONENTIAL = 2;
+
+/** Kernels over rows of the last axis: softmax, layer normalisation, cross-entropy. */
+export const rows = {
+  softmax: rowKernel(Kernel.softmax),
+  softmaxBackward: rowKernel(Kernel.softmaxBackward),
+  logSoftmax: rowKernel(Kernel.logSoftmax),
+  layerNorm(device, inputs, out, { eps }) {
+    device.floats[NUMBER] = eps;
+    runRows(device, Kernel.layerNorm, inputs, out, inputs[0]!, PLAIN);
+    return true;
+  },
+  layerNormBackward(device, inputs, out, { eps }) {
+    device.floats[NUMBER] = eps;
+    runRows(device, Kernel.layerNormBackward, inputs, out, inputs[0]!, PLAIN);
+    return true;
+  },
+  layerNormBackwardWeight(device, [x, grad], out, { eps }) {
+    const { ints, floats } = device;
+    const length = x!.shape.at(-1)!;
+    const count = length === 0 ? 0 : x!.storage.size / length;
+    const parts = Math.max(1, Math.ceil(count / WEIGHT_ROWS));
+    device.withBlock(parts * length * 4, (partial) => {
+      ints[0] = partial;
+      ints[1] = addressOf(x!);
+      ints[3] = addressOf(grad!);
+      ints[ROWS] = count;
+      ints[LENGTH] = length;
+      ints[TILE_ROWS] = WEIGHT_ROWS;
+      floats[NUMBER] = eps;
+      device.run(Kernel.layerNormBackwardWeight, parts, PLAIN * x!.storage.size);
+      sumParts(device, partial, addressOf(out), parts, length);
+    });
+    return true;
+  },
+  crossEntropy(device, [logits, labels], out) {
+    const [n] = logits!.shape as [number, number];
+    const share = 1 / Math.max(1, countLabels(device, logits!, labels!));
+    device.withBlock(n * 4, (losses) => {
+      device.floats[NUMBER] = share;
+      runRows(device, Kernel.crossEntropy, [logits!, labels!], losses, logits!, EXPONENTIAL);
+      reduceRows(device, Reduction.sum, losses, addressOf(out), 1, n, n);
+    });
+    return true;
+  },
+  crossEntropyBackward(device, inputs, out) {
+    device.floats[NUMBER] = 1 / Math.max(1, countLabels(device, inputs[0]!, inputs[1]!));
+    runRows(device, Kernel.crossEntropyBackward, inputs, out, inputs[0]!, EXPONENTIAL);
+    return true;
+  },
+} satisfies HostKernels;
+
+function rowKernel(kernel: Kernel): PlainKernel {
+  return (device, inputs, out) => {
+    runRows(device, kernel, inputs, out, out, EXPONENTIAL);
+    return true;
+  };
+}
+
+/** @param of whose last axis the rows are */
+function runRows(
+  device: WasmDevice,
+  kernel: Kernel,
+  inputs: readonly Operand[],
+  out: Operand | number,
+  of: Operand,
+  cost: number,
+): void {
+  const { ints } = device;
+  const length = of.shape.at(-1)!;
+  if (of.storage.size === 0) return;
+  const count = of.storage.size / length;
+  const tileRows = Math.max(1, Math.floor(TILE_CELLS / length));
+  ints[0] = typeof out === "number" ? out : addressOf(out);
+  for (let n = 0; n < inputs.length; n++) ints[1 + n] = addressOf(inputs[n]!);
+  ints[ROWS] = count;
+  ints[LENGTH] = length;
+  ints[TILE_ROWS] = tileRows;
+  device.run(kernel, Math.ceil(count / tileRows), cost * of.storage.size);
+}
+
+/** How many rows have a label. @throws {ShapeError} for a label that is no column */
+function countLabels(device: WasmDevice, logits: Operand, labels: Operand): number {
+  const view = device.view(labels.storage as WasmStorage);
+  const classes = logits.shape[1]!;
+  let count = 0;
+  for (let i = 0; i < view.length; i++) {
+    if (view[i]! >= classes)
+      throw new ShapeError("crossEntropy", `label ${view[i]} at row ${i} is outside [0, ${classes})`, logits);
+    if (view[i]! >= 0) count++;
+  }
+  return count;
+}

@@ -1,0 +1,32 @@
+import type { Operand } from "../../../backend.ts";
+import { Kernel } from "../assembly/kernel.ts";
+import { addressOf, type WasmDevice } from "../device.ts";
+import type { HostKernels } from "./types.ts";
+
+const TILE_CELLS = 4096;
+const NUMBERS = 8;
+
+/** Optimiser steps in place; see `update` of the cpu device for the equations. */
+export const update = {
+  adamw(device, inputs, _, { learningRate, beta1, beta2, eps, weightDecay, step, gradScale }) {
+    const stepSize = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
+    const numbers = [gradScale, beta1, 1 - beta1, beta2, 1 - beta2, eps, stepSize, learningRate * weightDecay];
+    runUpdate(device, Kernel.adamw, inputs, numbers);
+    return true;
+  },
+  sgd(device, inputs, _, { learningRate, momentum, nesterov, weightDecay, gradScale }) {
+    device.ints[3] = nesterov ? 1 : 0;
+    runUpdate(device, Kernel.sgd, inputs, [gradScale, weightDecay, momentum, learningRate]);
+    return true;
+  },
+} satisfies HostKernels;
+
+function runUpdate(device: WasmDevice, kernel: Kernel, operands: readonly Operand[], numbers: readonly number[]): void {
+  const { ints, floats } = device;
+  const { size } = operands[0]!.storage;
+  for (let n = 0; n < operands.length; n++) ints[n] = addressOf(operands[n]!);
+  ints[4] = size;
+  ints[5] = TILE_CELLS;
+  for (let n = 0; n < numbers.length; n++) floats[NUMBERS + n] = numbers[n]!;
+  device.run(kernel, Math.ceil(size / TILE_CELLS), size);
+}

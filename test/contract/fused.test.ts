@@ -1,0 +1,256 @@
+import fc from "fast-check";
+import t from "tap";
+import { attentionBackwardFused, attentionFused } from "../../src/autograd/functions/attention.ts";
+import { crossEntropyBackwardFused, crossEntropyFused } from "../../src/autograd/functions/cross-entropy.ts";
+import { geluBackwardFused, geluFused } from "../../src/autograd/functions/gelu.ts";
+import { ipotFused } from "../../src/autograd/functions/ipot.ts";
+import {
+  layerNormBackwardFused,
+  layerNormBackwardWeightFused,
+  layerNormFused,
+} from "../../src/autograd/functions/layer-norm.ts";
+import { linearFused } from "../../src/autograd/functions/linear.ts";
+import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
+import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
+import type { Fused } from "../../src/autograd/fused.ts";
+import { deviceNames, getBackend } from "../../src/tensor/backend.ts";
+import { fromArray } from "../../src/tensor/create.ts";
+import "../../src/tensor/devices.ts";
+import { toTypedArray } from "../../src/tensor/dtype.ts";
+import type { Attributes, FusedName } from "../../src/tensor/kernels.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { check, forAll, length, runOn, type Sample, sample, shape, special, type Tolerance } from "./harness.ts";
+
+/** What a kernel may differ by from its definition on `cpu` in float64. */
+const tolerances: { readonly [K in FusedName]: Tolerance } = {
+  linear: { relative: 1e-5, absolute: 1e-4 },
+  // The definition's 1 + erf(x/√2) loses the tail in float64 too; the kernel keeps it.
+  gelu: { relative: 1e-6, absolute: 1e-15 },
+  geluBackward: { relative: 1e-6, absolute: 1e-6 },
+  // x − max is rounded: half a unit in the last place of 60 is 2e-6.
+  softmax: { relative: 4e-6, absolute: 1e-38 },
+  softmaxBackward: { relative: 1e-6, absolute: 1e-6 },
+  logSoftmax: { relative: 1e-6, absolute: 1e-6 },
+  layerNorm: { relative: 1e-5, absolute: 1e-5 },
+  layerNormBackward: { relative: 2e-5, absolute: 2e-5 },
+  layerNormBackwardWeight: { relative: 1e-5, absolute: 1e-4 },
+  attention: { relative: 1e-5, absolute: 2e-6 },
+  attentionBackward: { relative: 1e-5, absolute: 2e-5 },
+  crossEntropy: { relative: 1e-6, absolute: 1e-6 },
+  crossEntropyBackward: { relative: 4e-6, absolute: 1e-6 },
+  ipot: { relative: 2e-4, absolute: 1e-6 },
+};
+
+/** The sample on `cpu`, float32 values as float64. */
+function precise({ shape, dtype, values }: Sample): Tensor {
+  const rounded = toTypedArray(values, dtype);
+  return fromArray(rounded, shape, { device: "cpu", dtype: dtype === "int32" ? "int32" : "float64" });
+}
+
+/** Checks a kernel against its definition. */
+function checkFused<K extends FusedName>(
+  device: string,
+  fused: Fused<K>,
+  inputs: readonly Sample[],
+  attributes: Attributes<K>,
+): void {
+  const tensors = inputs.map(precise);
+  const { shape } = fused.infer(tensors, attributes);
+  const expected = fused.definition(tensors, attributes).dataSync();
+  const call = { kernel: fused.name, inputs, out: { shape, dtype: "float32" as const }, attributes };
+  check(device, call, tolerances[fused.name], expected);
+}
+
+const spread = fc.double({ min: -3, max: 3, noNaN: true });
+const wide = fc.double({ min: -30, max: 30, noNaN: true });
+const rows = shape(1, 3, length);
+const mask = (of: readonly number[]) =>
+  fc
+    .array(fc.constantFrom(0, 1, 1, 1), {
+      minLength: of.reduce((a, b) => a * b, 1),
+      maxLength: of.reduce((a, b) => a * b, 1),
+    })
+    .map((values): Sample => ({ shape: of, dtype: "int32", values }));
+
+for (const device of deviceNames().filter((name) => name !== "cpu" && name !== "meta")) {
+  const test = (kernel: FusedName, body: () => void) => {
+    const skip = getBackend(device).has(kernel) ? false : "the device runs the definition";
+    t.test(`${device}: ${kernel}`, { skip }, async () => body());
+  };
+
+  test("linear", () => {
+    const drawn = fc.tuple(shape(0, 2, length), length, length, fc.boolean(), fc.boolean());
+    const operands = drawn.chain(([leading, n, k, hasBias, hasResidual]) =>
+      fc.tuple(
+        fc.tuple(
+          sample([...leading, k]),
+          sample([n, k]),
+          ...(hasBias ? [sample([n])] : []),
+          ...(hasResidual ? [sample([...leading, n])] : []),
+        ),
+        fc.constant({ hasBias, hasResidual }),
+      ),
+    );
+    forAll(operands, ([inputs, attributes]) => checkFused(device, linearFused, inputs, attributes));
+    // Several tiles and several blocks of the inner dimension, with bias and residual.
+    forAll(
+      fc.tuple(sample([131, 1100]), sample([77, 1100]), sample([77]), sample([131, 77])),
+      (inputs) => checkFused(device, linearFused, inputs, { hasBias: true, hasResidual: true }),
+      2,
+    );
+  });
+
+  test("gelu", () => {
+    forAll(
+      shape().chain((of) => sample(of, wide)),
+      (x) => checkFused(device, geluFused, [x], {}),
+    );
+    const tails: Sample = { shape: [8], dtype: "float32", values: [-12, -8, -5, -0, 0, 5, Number.NaN, Infinity] };
+    checkFused(device, geluFused, [tails], {});
+  });
+
+  test("geluBackward", () =>
+    forAll(
+      shape().chain((of) => fc.tuple(sample(of, wide), sample(of))),
+      (inputs) => checkFused(device, geluBackwardFused, inputs, {}),
+    ));
+
+  test("softmax", () => {
+    forAll(
+      rows.chain((of) => sample(of, wide)),
+      (x) => checkFused(device, softmaxFused, [x], {}),
+    );
+    const edges: Sample = {
+      shape: [4, 5],
+      dtype: "float32",
+      values: [1, 2, -Infinity, 3, 4, 1e38, 0, 0, 0, -1e38, 2, 2, 2, 2, 2, Number.NaN, 0, 0, 0, 0],
+    };
+    checkFused(device, softmaxFused, [edges], {});
+  });
+
+  test("softmaxBackward", () =>
+    forAll(
+      rows.chain((of) => fc.tuple(sample(of, fc.double({ min: 0, max: 1, noNaN: true })), sample(of))),
+      (inputs) => checkFused(device, softmaxBackwardFused, inputs, {}),
+    ));
+
+  test("logSoftmax", () =>
+    forAll(
+      rows.chain((of) => sample(of, wide)),
+      (x) => checkFused(device, logSoftmaxFused, [x], {}),
+    ));
+
+  // Rows of one cell or of equal cells have no variance: what is compared there is rounding alone.
+  const varied = shape(0, 2, length).chain((leading) => fc.constantFrom(4, 5, 7, 16, 33).map((d) => [...leading, d]));
+  const spreadRows = (of: readonly number[]): fc.Arbitrary<Sample> =>
+    sample(of, spread).map((x) => ({ ...x, values: x.values.map((value, i) => value + Math.sin(7 * i)) }));
+  const eps = 1e-3;
+
+  test("layerNorm", () =>
+    forAll(
+      varied.chain((of) => fc.tuple(spreadRows(of), sample(of.slice(-1)), sample(of.slice(-1)))),
+      (inputs) => checkFused(device, layerNormFused, inputs, { eps }),
+    ));
+
+  test("layerNormBackward", () =>
+    forAll(
+      varied.chain((of) => fc.tuple(spreadRows(of), sample(of.slice(-1)), sample(of))),
+      (inputs) => checkFused(device, layerNormBackwardFused, inputs, { eps }),
+    ));
+
+  test("layerNormBackwardWeight", () => {
+    forAll(
+      varied.chain((of) => fc.tuple(spreadRows(of), sample(of))),
+      (inputs) => checkFused(device, layerNormBackwardWeightFused, inputs, { eps }),
+    );
+    forAll(
+      fc.tuple(spreadRows([300, 9]), sample([300, 9])),
+      (inputs) => checkFused(device, layerNormBackwardWeightFused, inputs, { eps }),
+      3,
+    );
+  });
+
+  const heads = fc
+    .tuple(
+      fc.constantFrom(1, 2, 3),
+      fc.constantFrom(1, 2, 5, 6, 8, 13, 30),
+      fc.constantFrom(1, 2, 4),
+      fc.constantFrom(1, 3, 8, 16),
+    )
+    .filter(([B, N, h, dh]) => B * N * h * dh < 3000);
+  const packed = heads.chain(([B, N, numHeads, dh]) =>
+    fc.tuple(
+      sample([B, N, 3 * numHeads * dh], spread),
+      sample([B, N, numHeads * dh], spread),
+      mask([B, N]),
+      fc.boolean(),
+      fc.constant(numHeads),
+    ),
+  );
+
+  test("attention", () => {
+    forAll(packed, ([qkv, , which, hasMask, numHeads]) =>
+      checkFused(device, attentionFused, hasMask ? [qkv, which] : [qkv], { numHeads, hasMask }),
+    );
+    forAll(
+      fc.tuple(sample([1, 310, 24], spread), mask([1, 310])),
+      (inputs) => checkFused(device, attentionFused, inputs, { numHeads: 1, hasMask: true }),
+      1,
+    );
+    const none: Sample = { shape: [1, 3], dtype: "int32", values: [0, 0, 0] };
+    forAll(sample([1, 3, 6], special), (qkv) => {
+      const out = runOn(device, {
+        kernel: "attention",
+        inputs: [qkv, none],
+        out: { shape: [1, 3, 2], dtype: "float32" },
+        attributes: { numHeads: 1, hasMask: true },
+      })[0]!;
+      // With a number in every cell, a query without any key gets 0.
+      if (qkv.values.every((value) => Number.isFinite(Math.fround(value))) && out.some((value) => value !== 0))
+        throw new Error(`attention without keys: ${out}`);
+    });
+  });
+
+  test("attentionBackward", () =>
+    forAll(packed, ([qkv, grad, which, hasMask, numHeads]) => {
+      const attributes = { numHeads, hasMask };
+      const out = attentionFused.definition([precise(qkv), ...(hasMask ? [precise(which)] : [])], attributes);
+      const result: Sample = { shape: out.shape, dtype: "float32", values: [...out.dataSync()] };
+      checkFused(device, attentionBackwardFused, [qkv, result, grad, ...(hasMask ? [which] : [])], attributes);
+    }));
+
+  const labelled = fc.tuple(length, length).chain(([n, V]) =>
+    fc.tuple(
+      sample([n, V], wide),
+      fc
+        .array(fc.oneof(fc.constant(-100), fc.nat(V - 1)), { minLength: n, maxLength: n })
+        .map((values): Sample => ({ shape: [n], dtype: "int32", values })),
+      sample([]),
+    ),
+  );
+
+  test("crossEntropy", () => {
+    forAll(labelled, ([logits, labels]) => checkFused(device, crossEntropyFused, [logits, labels], {}));
+    const ignored: Sample = { shape: [2], dtype: "int32", values: [-100, -1] };
+    forAll(sample([2, 3]), (logits) => checkFused(device, crossEntropyFused, [logits, ignored], {}), 1);
+  });
+
+  test("crossEntropyBackward", () =>
+    forAll(labelled, (inputs) => checkFused(device, crossEntropyBackwardFused, inputs, {})));
+
+  test("ipot", () => {
+    const drawn = fc
+      .tuple(fc.constantFrom(1, 2, 3), length, length)
+      .chain(([B, M, N]) =>
+        fc.tuple(sample([B, M, N], fc.double({ min: 0, max: 2, noNaN: true })), mask([B, M]), mask([B, N])),
+      );
+    forAll(drawn, (inputs) => checkFused(device, ipotFused, inputs, { beta: 0.5, iterations: 20 }));
+    const none: Sample = { shape: [1, 2], dtype: "int32", values: [0, 0] };
+    const all: Sample = { shape: [1, 3], dtype: "int32", values: [1, 1, 1] };
+    forAll(
+      sample([1, 2, 3]),
+      (cost) => checkFused(device, ipotFused, [cost, none, all], { beta: 0.5, iterations: 50 }),
+      3,
+    );
+  });
+}

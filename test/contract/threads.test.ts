@@ -1,0 +1,126 @@
+import t from "tap";
+import { getBackend } from "../../src/tensor/backend.ts";
+import { getThreads, setThreads, tilesByWorkers, wasmMemory } from "../../src/tensor/backends/wasm/index.ts";
+import "../../src/tensor/devices.ts";
+import { ConfigError, DeviceError } from "../../src/tensor/errors.ts";
+import type { KernelName } from "../../src/tensor/kernels.ts";
+import { sizeOf } from "../../src/tensor/shape.ts";
+import { type Case, runOn, type Sample } from "./harness.ts";
+
+function wave(shape: readonly number[], frequency = 0.7): Sample {
+  const values = Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(frequency * i) + 0.001 * (i % 13));
+  return { shape, dtype: "float32", values };
+}
+
+function whole(shape: readonly number[], count: number): Sample {
+  return { shape, dtype: "int32", values: Array.from({ length: sizeOf(shape) }, (_, i) => (i * 7919) % count) };
+}
+
+function call<K extends KernelName>(
+  kernel: K,
+  inputs: readonly Sample[],
+  shape: readonly number[],
+  attributes: Case<K>["attributes"],
+): Case<K> {
+  return { kernel, inputs, out: { shape, dtype: "float32" }, attributes };
+}
+
+/** Each large enough that two threads have work. */
+const x = wave([1920, 64]);
+const wide = wave([1920, 256], 0.3);
+const qkv = wave([16, 30, 192]);
+const cases = [
+  call("matmul", [x, wave([64, 256])], [1920, 256], { transposeA: false, transposeB: false }),
+  call("matmul", [wide, x], [256, 64], { transposeA: true, transposeB: false }),
+  call("matmul", [wave([64, 40, 50]), wave([64, 50, 40])], [64, 40, 40], { transposeA: false, transposeB: false }),
+  call("linear", [x, wave([192, 64]), wave([192])], [1920, 192], { hasBias: true, hasResidual: false }),
+  call("add", [wide, wave([256])], [1920, 256], {}),
+  call("gelu", [wide], [1920, 256], {}),
+  call("dropout", [wide], [1920, 256], { probability: 0.1, seed: 5 }),
+  call("sum", [wide], [256], { axes: [0] }),
+  call("sum", [wide], [], { axes: [0, 1] }),
+  call("permute", [wide], [256, 1920], { axes: [1, 0] }),
+  call("scatterAdd", [wide, whole([1920], 53)], [53, 256], {}),
+  call("softmax", [wide], [1920, 256], {}),
+  call("layerNorm", [wide, wave([256]), wave([256])], [1920, 256], { eps: 1e-6 }),
+  call("layerNormBackwardWeight", [wide, wave([1920, 256], 0.2)], [256], { eps: 1e-6 }),
+  call("attention", [qkv], [16, 30, 64], { numHeads: 4, hasMask: false }),
+  call("attentionBackward", [qkv, wave([16, 30, 64]), wave([16, 30, 64], 0.2)], [16, 30, 192], {
+    numHeads: 4,
+    hasMask: false,
+  }),
+  call("crossEntropy", [wide, whole([1920], 256)], [], {}),
+  call("ipot", [wave([64, 16, 17]), whole([64, 16], 2), whole([64, 17], 2)], [64, 17, 16], {
+    beta: 0.5,
+    iterations: 50,
+  }),
+] as const;
+
+t.test("results have the same bits for any number of threads", async (t) => {
+  t.teardown(() => setThreads(2));
+  for (const it of cases) {
+    setThreads(1);
+    const alone = runOn("wasm", it as Case<KernelName>)[0]!;
+    for (const threads of [2, 3]) {
+      setThreads(threads);
+      t.equal(getThreads(), threads);
+      // Workers come up while this goes on; each round may find another number of them at work.
+      for (let round = 0; round < 3; round++) {
+        const together = runOn("wasm", it as Case<KernelName>)[0]!;
+        t.ok(
+          Buffer.from(alone.buffer).equals(Buffer.from(together.buffer)),
+          `${it.kernel} [${it.inputs[0].shape.join(", ")}] on ${threads} threads`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+});
+
+t.test("workers really take part, and only as many as are asked for", async (t) => {
+  const big = call("matmul", [wave([600, 600]), wave([600, 600])], [600, 600], {
+    transposeA: false,
+    transposeB: false,
+  });
+  const helped = (threads: number): number => {
+    setThreads(threads);
+    const before = tilesByWorkers();
+    runOn("wasm", big);
+    return tilesByWorkers() - before;
+  };
+  let tiles = 0;
+  for (const end = Date.now() + 20_000; tiles === 0 && Date.now() < end; ) {
+    tiles = helped(2);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  t.ok(tiles > 0, "a worker computed tiles");
+  t.equal(helped(1), 0, "none does when one thread is asked for");
+});
+
+t.test("memory: freed blocks are used again, and running out says how much there is", async (t) => {
+  const backend = getBackend("wasm");
+  const before = wasmMemory();
+  const storages = Array.from({ length: 50 }, (_, i) => backend.allocate("float32", 1000 * i));
+  t.ok(wasmMemory().used > before.used + 4 * 1000 * 1225);
+  for (const storage of storages) backend.release(storage);
+  t.equal(wasmMemory().used, before.used);
+  const { reserved } = wasmMemory();
+  for (let i = 0; i < 1000; i++) backend.release(backend.allocate("float32", 100_000));
+  t.equal(wasmMemory().reserved, reserved, "nothing grows when every block is given back");
+  t.throws(() => backend.allocate("float32", 2 ** 31), DeviceError);
+  t.throws(() => backend.allocate("float32", 2 ** 31), { message: /8589934592 more bytes; \d+ bytes are in use/ });
+  t.equal(wasmMemory().used, before.used);
+});
+
+t.test("reading gives ordinary memory, not a window on the device", async (t) => {
+  const backend = getBackend("wasm");
+  const storage = backend.upload(Float32Array.of(1, 2, 3), "float32");
+  const values = backend.readSync(storage);
+  t.ok(values.buffer instanceof ArrayBuffer);
+  t.strictSame([...(await backend.read(storage))], [1, 2, 3]);
+  backend.release(storage);
+});
+
+t.test("setThreads: a number of threads that cannot be is refused", async (t) => {
+  for (const count of [0, -1, 1.5, 129, Number.NaN]) t.throws(() => setThreads(count), ConfigError);
+});
