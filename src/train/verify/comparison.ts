@@ -8,6 +8,8 @@ export interface Claim {
   readonly name: string;
   readonly value: Tensor | { readonly shape: Shape; readonly data: ArrayLike<number> };
   readonly tolerance: Tolerance;
+  /** Allowed besides, element by element: what rounding the recorded inputs changes. */
+  readonly slack?: ArrayLike<number>;
 }
 
 /** What a kind computes from a case. */
@@ -35,7 +37,7 @@ const exact: Tolerance = { atol: 0, rtol: 0 };
 export async function compare(golden: GoldenCase, { claims, inputs = [] }: Claims): Promise<Comparison> {
   const failures: string[] = [];
   let worst = { name: null as string | null, ratio: -1, error: 0, allowed: 0 };
-  for (const { name, value, tolerance } of claims) {
+  for (const { name, value, tolerance, slack } of claims) {
     const expected = golden.entry(name);
     if (!sameShape(value.shape, expected.shape)) {
       failures.push(`${name}: computed ${formatShape(value.shape)}, recorded ${formatShape(expected.shape)}`);
@@ -43,7 +45,7 @@ export async function compare(golden: GoldenCase, { claims, inputs = [] }: Claim
     }
     const actual = value instanceof Tensor ? await value.data() : value.data;
     const floats = expected.data instanceof Float32Array || expected.data instanceof Float64Array;
-    const difference = largest(actual, expected.data, floats ? tolerance : exact);
+    const difference = largest(actual, expected.data, floats ? tolerance : exact, slack);
     if (difference.ratio > worst.ratio) worst = { name, ...difference };
     if (difference.ratio > 1)
       failures.push(
@@ -60,13 +62,18 @@ export async function compare(golden: GoldenCase, { claims, inputs = [] }: Claim
 }
 
 /** The element with the largest error in units of what is allowed there; NaN is infinitely wrong unless recorded. */
-function largest(actual: ArrayLike<number>, expected: ArrayLike<number>, { atol, rtol }: Tolerance) {
+function largest(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { atol, rtol }: Tolerance,
+  slack?: ArrayLike<number>,
+) {
   let found = { ratio: 0, error: 0, allowed: atol, at: 0 };
   for (let at = 0; at < expected.length; at++) {
     const [a, e] = [actual[at]!, expected[at]!];
     if (Object.is(a, e) || a === e) continue;
     const error = Math.abs(a - e);
-    const allowed = atol + rtol * Math.abs(e);
+    const allowed = atol + rtol * Math.abs(e) + (slack?.[at] ?? 0);
     const ratio = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / allowed;
     if (ratio > found.ratio) found = { ratio, error, allowed, at };
   }

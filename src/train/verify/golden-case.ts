@@ -52,6 +52,14 @@ export class GoldenCase {
     return fromArray(values, shape, { device });
   }
 
+  /** The same case with its float64 values rounded to what float32 can hold. */
+  rounded(): GoldenCase {
+    const round = (entry: SafetensorsEntry): SafetensorsEntry =>
+      entry.data instanceof Float64Array ? { ...entry, data: Float64Array.from(entry.data, Math.fround) } : entry;
+    const tensors = new Map([...this.tensors].map(([name, entry]) => [name, round(entry)]));
+    return new GoldenCase(this.name, this.metadata, tensors);
+  }
+
   /** @throws {DataError} when it holds anything else than int32 */
   integers(name: string): Int32Array {
     const { data } = this.entry(name);

@@ -3,7 +3,7 @@ import { cosineDistance } from "../../../autograd/functions/cosine-distance.ts";
 import { ipot } from "../../../autograd/functions/ipot.ts";
 import { grad } from "../../../autograd/grad.ts";
 import { variable } from "../../../autograd/graph.ts";
-import { mul } from "../../../autograd/ops/arithmetic.ts";
+import { add, mul } from "../../../autograd/ops/arithmetic.ts";
 import { transpose } from "../../../autograd/ops/layout.ts";
 import { sum } from "../../../autograd/ops/reduce.ts";
 import { fromArray } from "../../../tensor/create.ts";
@@ -115,8 +115,9 @@ function embeddingClaims(golden: GoldenCase, underTest: UnderTest): Claim[] {
   });
   return [
     ...claim(cost, "emb/cost", "emb/cost64"),
-    ...claim(costGrads[0]!, "emb/cost_grad_txt64"),
-    ...claim(costGrads[1]!, "emb/cost_grad_img64"),
+    // The reference accumulated these on top of the gradients of the distances.
+    ...claim(add(costGrads[0]!, distanceGrads[0]!), "emb/cost_grad_txt64"),
+    ...claim(add(costGrads[1]!, distanceGrads[1]!), "emb/cost_grad_img64"),
     ...claim(distances, "emb/distance", "emb/distance64"),
     ...claim(distanceGrads[0]!, "emb/grad_txt", "emb/grad_txt64"),
     ...claim(distanceGrads[1]!, "emb/grad_img", "emb/grad_img64"),
