@@ -3,7 +3,7 @@
 // The products are those of matmul: register tiles over packed panels.
 
 import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
-import { exp } from "./mathematics";
+import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { packedTile, rowsTile } from "./register-tile";
 import { dotRow } from "./softmax";
@@ -96,7 +96,7 @@ function softmaxRow(row: usize): void {
   let sum = f32x4.splat(0);
   for (let j = 0; j < width; j += 4) {
     const at = <usize>j << 2;
-    const e = exp(f32x4.sub(v128.load(row + at), f32x4.splat(shift)));
+    const e = expOfNegative(f32x4.sub(v128.load(row + at), f32x4.splat(shift)));
     v128.store(row + at, e);
     sum = f32x4.add(sum, e);
   }

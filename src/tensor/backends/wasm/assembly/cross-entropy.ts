@@ -1,7 +1,7 @@
 // Cross-entropy of rows of logits with integer labels; negative labels do not count.
 
 import { address, float, int, storeLanes } from "./job";
-import { exp } from "./mathematics";
+import { expOfNegative } from "./mathematics";
 import { logSumExp } from "./softmax";
 
 const OUT = 0;
@@ -42,7 +42,7 @@ export function crossEntropyBackwardTile(tile: i32): void {
     const shift = f32x4.splat(logSumExp(logits, length));
     for (let i = 0; i < length; i += 4) {
       const at = <usize>i << 2;
-      const p = exp(f32x4.sub(v128.load(logits + at), shift));
+      const p = expOfNegative(f32x4.sub(v128.load(logits + at), shift));
       storeLanes(out + at, f32x4.mul(p, f32x4.splat(factor)), length - i);
     }
     const chosen = out + (<usize>label << 2);

@@ -15,38 +15,53 @@ function select(mask: v128, yes: v128, no: v128): v128 {
   return v128.bitselect(yes, no, mask);
 }
 
-/** e^(x + low) for a small correction `low`. x = n ln 2 + r, e^x = 2ⁿ eʳ with |r| ≤ ½ ln 2. */
-// @ts-expect-error: decorator
+/** eʳ for |r| ≤ ½ ln 2. */
+@inline
+function expOfSmall(r: v128): v128 {
+  let p = splat(0.001395080704241991);
+  p = madd(p, r, splat(0.008369073271751404));
+  p = madd(p, r, splat(0.04166620224714279));
+  p = madd(p, r, splat(0.16666516661643982));
+  p = madd(p, r, splat(0.5));
+  return f32x4.add(madd(f32x4.mul(r, r), p, r), splat(1));
+}
+
+/** x − n ln 2, with ln 2 in two parts; the first has few bits, so that its products with n are exact (Cody & Waite 1980). */
+@inline
+function withoutPowers(x: v128, n: v128): v128 {
+  return madd(n, splat(2.1219444e-4), madd(n, splat(-0.693359375), x));
+}
+
+/** e^(x + low) for a small correction `low`: x = n ln 2 + r, e^x = 2ⁿ eʳ. */
 @inline
 function expOfSum(x: v128, low: v128): v128 {
   const clamped = f32x4.max(f32x4.min(x, splat(89)), splat(-104));
   const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504)));
-  // ln 2 in two parts; the first has few bits, so that its products with n are exact (Cody & Waite 1980).
-  let r = madd(n, splat(-0.693359375), clamped);
-  r = f32x4.add(madd(n, splat(2.12194440e-4), r), low);
-  let p = splat(0.00019918230827897787);
-  p = madd(p, r, splat(0.001394638093188405));
-  p = madd(p, r, splat(0.008333264850080013));
-  p = madd(p, r, splat(0.041666265577077866));
-  p = madd(p, r, splat(0.1666666716337204));
-  p = madd(p, r, splat(0.5));
-  p = f32x4.add(madd(f32x4.mul(r, r), p, r), splat(1));
+  const p = expOfSmall(f32x4.add(withoutPowers(clamped, n), low));
   // 2ⁿ in two factors: n reaches from below the smallest normal exponent to above the largest.
   const whole = i32x4.trunc_sat_f32x4_s(n);
   const half = i32x4.shr_s(whole, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
 }
 
-// @ts-expect-error: decorator
 @inline
 function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
 }
 
-// @ts-expect-error: decorator
 @inline
 export function exp(x: v128): v128 {
   return expOfSum(x, splat(0));
+}
+
+/** e^x for x ≤ 0, as softmax needs it: what is no normal number becomes 0. */
+@inline
+export function expOfNegative(x: v128): v128 {
+  const clamped = f32x4.max(x, splat(-87.3));
+  const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504)));
+  const p = expOfSmall(withoutPowers(clamped, n));
+  const scaled = i32x4.add(p, i32x4.shl(i32x4.trunc_sat_f32x4_s(n), 23)); // adds n to the exponent
+  return v128.andnot(scaled, f32x4.lt(x, splat(-87.3)));
 }
 
 /** ln x = e ln 2 + ln(1 + f) with f between √½ − 1 and √2 − 1. */
@@ -121,13 +136,13 @@ function scaledErfc(t: v128): v128 {
   return f32x4.mul(p, u);
 }
 
-/** e^(−scale x²): the square in two parts, since its rounding error would be multiplied by its size. */
+/** e^(−x²): the square in two parts, since its rounding error would be multiplied by its size. */
 // @ts-expect-error: decorator
 @inline
-function expOfSquare(x: v128, scale: v128): v128 {
+function expOfSquare(x: v128): v128 {
   const high = v128.and(x, i32x4.splat(0xfffff000));
   const low = f32x4.mul(f32x4.sub(x, high), f32x4.add(x, high));
-  return expOfSum(f32x4.mul(f32x4.mul(high, high), scale), f32x4.mul(low, scale));
+  return expOfSum(f32x4.neg(f32x4.mul(high, high)), f32x4.neg(low));
 }
 
 /** An odd polynomial up to 1, then 1 − erfc. */
@@ -144,33 +159,41 @@ export function erf(x: v128): v128 {
   p = madd(p, square, splat(0.12837916612625122));
   const near = madd(p, x, x);
   const t = f32x4.min(f32x4.abs(x), splat(10));
-  const far = f32x4.sub(splat(1), f32x4.mul(scaledErfc(t), expOfSquare(t, splat(-1))));
+  const far = f32x4.sub(splat(1), f32x4.mul(scaledErfc(t), expOfSquare(t)));
   return select(f32x4.lt(t, splat(1)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
 }
 
-/** Φ(x), given e^(−x²/2) and |x| up to 20: the tail keeps its relative accuracy. */
-// @ts-expect-error: decorator
+/** Φ(x) as ½ + x P(x²) / Q(x²), to 2e-7; 0 and 1 beyond 5.6. */
 @inline
-function normalDistribution(x: v128, size: v128, gauss: v128): v128 {
-  const tail = f32x4.mul(f32x4.mul(gauss, splat(0.5)), scaledErfc(f32x4.mul(size, splat(0.70710678))));
-  return select(f32x4.lt(x, splat(0)), tail, f32x4.sub(splat(1), tail));
+function normalDistribution(x: v128): v128 {
+  const t = f32x4.max(f32x4.min(x, splat(5.6)), splat(-5.6));
+  const s = f32x4.mul(t, t);
+  let p = splat(2.2145339784174212e-8);
+  let q = splat(1.1802122799053905e-6);
+  p = madd(p, s, splat(6.356524409056874e-6));
+  q = madd(q, s, splat(7.51017068978399e-5));
+  p = madd(p, s, splat(0.0001738501014187932));
+  q = madd(q, s, splat(0.0019129746360704303));
+  p = madd(p, s, splat(0.0047072554007172585));
+  q = madd(q, s, splat(0.028940053656697273));
+  p = madd(p, s, splat(0.03437604755163193));
+  q = madd(q, s, splat(0.25283369421958923));
+  p = madd(p, s, splat(0.398942232131958));
+  q = madd(q, s, splat(1));
+  const phi = f32x4.add(f32x4.div(f32x4.mul(t, p), q), splat(0.5));
+  return f32x4.min(f32x4.max(phi, splat(0)), splat(1));
 }
 
 /** x Φ(x). */
-// @ts-expect-error: decorator
 @inline
 export function gelu(x: v128): v128 {
-  const size = f32x4.min(f32x4.abs(x), splat(20));
-  return f32x4.mul(x, normalDistribution(x, size, expOfSquare(size, splat(-0.5))));
+  return f32x4.mul(x, normalDistribution(x));
 }
 
 /** Φ(x) + x φ(x). */
-// @ts-expect-error: decorator
 @inline
 export function geluDerivative(x: v128): v128 {
-  const size = f32x4.min(f32x4.abs(x), splat(20));
-  const gauss = expOfSquare(size, splat(-0.5));
-  const bounded = v128.bitselect(size, x, i32x4.splat(0x7fffffff));
-  const density = f32x4.mul(gauss, splat(0.398942280)); // 1 / √2π
-  return madd(bounded, density, normalDistribution(x, size, gauss));
+  const t = f32x4.max(f32x4.min(x, splat(13)), splat(-13)); // beyond, x φ(x) is 0
+  const gauss = expOfNegative(f32x4.mul(f32x4.mul(t, t), splat(-0.5)));
+  return madd(f32x4.mul(t, splat(0.39894228)), gauss, normalDistribution(x)); // 1 / √2π
 }

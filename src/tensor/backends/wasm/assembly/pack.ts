@@ -1,26 +1,32 @@
 // Copies of operands in the order in which the register tile reads them.
 
+/** Steps that are copied for all panels before the next ones: their cache lines are then read once. */
+const STEPS: i32 = 16;
+
 /**
- * Rows of `width` at each of `depth` steps, where a step is contiguous in memory (the operand's inner dimension is its
+ * Cells of `width` at each of `depth` steps, where a step is contiguous in memory (the operand's inner dimension is its
  * first axis): to[panel][step][width] = from[step][panel · width + …], zeros beyond `count`.
  */
-// @ts-expect-error: decorator
 @inline
 function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32, count: i32): void {
-  for (let start = 0; start < count; start += width) {
-    let source = from + (<usize>start << 2);
-    const filled = min(width, count - start);
-    for (let k = 0; k < depth; k++) {
-      if (filled === width) {
-        v128.store(to, v128.load(source));
-        if (width === 8) v128.store(to, v128.load(source, 16), 16);
-        else store<u64>(to, load<u64>(source, 16), 16);
-      } else {
-        memory.fill(to, 0, width << 2);
-        for (let i = 0; i < filled; i++) store<u32>(to + (<usize>i << 2), load<u32>(source + (<usize>i << 2)));
+  for (let first = 0; first < depth; first += STEPS) {
+    const steps = min(STEPS, depth - first);
+    for (let start = 0; start < count; start += width) {
+      let source = from + ((<usize>first * stride + start) << 2);
+      let target = to + (<usize>(start * depth + first * width) << 2);
+      const filled = min(width, count - start);
+      for (let k = 0; k < steps; k++) {
+        if (filled === width) {
+          v128.store(target, v128.load(source));
+          if (width === 8) v128.store(target, v128.load(source, 16), 16);
+          else store<u64>(target, load<u64>(source, 16), 16);
+        } else {
+          memory.fill(target, 0, width << 2);
+          for (let i = 0; i < filled; i++) store<u32>(target + (<usize>i << 2), load<u32>(source + (<usize>i << 2)));
+        }
+        source += stride << 2;
+        target += width << 2;
       }
-      source += stride << 2;
-      to += width << 2;
     }
   }
 }

@@ -1,7 +1,7 @@
 // Softmax over rows of `length` cells, and its relatives.
 
 import { address, int, loadLanes, maxLanes, storeLanes, sumLanes } from "./job";
-import { exp, log } from "./mathematics";
+import { expOfNegative, log } from "./mathematics";
 
 const OUT = 0;
 const X = 1;
@@ -31,7 +31,7 @@ export function expRow(x: usize, out: usize, length: i32, shift: f32): f32 {
   const low = f32x4.splat(shift);
   let sum = f32x4.splat(0);
   for (let i = length; i > 0; i -= 4) {
-    const e = exp(f32x4.sub(loadLanes(x, i, f32x4.splat(-Infinity)), low));
+    const e = expOfNegative(f32x4.sub(loadLanes(x, i, f32x4.splat(-Infinity)), low));
     storeLanes(out, e, i);
     sum = f32x4.add(sum, e);
     x += 16;
@@ -54,7 +54,7 @@ export function logSumExp(x: usize, length: i32): f32 {
   const low = f32x4.splat(largest);
   let sum = f32x4.splat(0);
   for (let i = length; i > 0; i -= 4) {
-    sum = f32x4.add(sum, exp(f32x4.sub(loadLanes(x, i, f32x4.splat(-Infinity)), low)));
+    sum = f32x4.add(sum, expOfNegative(f32x4.sub(loadLanes(x, i, f32x4.splat(-Infinity)), low)));
     x += 16;
   }
   return largest + f32x4.extract_lane(log(f32x4.splat(sumLanes(sum))), 0);
