@@ -75,7 +75,12 @@ function sineWeights(): Map<string, HostArray> {
   return weights;
 }
 
-const sizes = [[16, 24], [24, 16], [16, 16], [8, 24]] as const; // biome-ignore format: one line
+const sizes = [
+  [16, 24],
+  [24, 16],
+  [16, 16],
+  [8, 24],
+] as const;
 const ids = Int32Array.of(
   ...[2, 5, 6, 4, 8, 3, 0],
   ...[2, 9, 10, 3, 0, 0, 0],
