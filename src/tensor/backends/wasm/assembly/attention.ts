@@ -69,9 +69,15 @@ function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i
 /** weights = softmax(Q Kᵀ / √dh) without the excluded keys; 0 for a query that has none. */
 function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): void {
   const mask = address(MASK) ? address(MASK) + (<usize>(sample * n) << 2) : 0;
+  let any = false;
   for (let j = 0; j < width; j++) {
     const counts = j < n && (mask === 0 || load<i32>(mask + (<usize>j << 2)) !== 0);
     store<i32>(included + (<usize>j << 2), counts ? -1 : 0);
+    any = any || counts;
+  }
+  if (!any) {
+    memory.fill(weights, 0, <usize>(n * width) << 2);
+    return;
   }
   packAcross(q + (<usize>(stride / 3) << 2), stride, panels, size, n);
   rowsTimesPanels(q, stride, size, weights, width, n, width);
@@ -86,13 +92,9 @@ function softmaxRow(row: usize): void {
     const at = <usize>j << 2;
     const score = v128.bitselect(f32x4.mul(v128.load(row + at), scale), lowest, v128.load(included + at));
     v128.store(row + at, score);
-    largest = f32x4.max(largest, score);
+    largest = f32x4.pmax(largest, score); // passes over NaN, which the exponentials bring back
   }
   const shift = maxLanes(largest);
-  if (shift === -Infinity) {
-    memory.fill(row, 0, <usize>width << 2);
-    return;
-  }
   let sum = f32x4.splat(0);
   for (let j = 0; j < width; j += 4) {
     const at = <usize>j << 2;

@@ -2,7 +2,7 @@
 
 import { address, float, int, storeLanes } from "./job";
 import { expOfNegative } from "./mathematics";
-import { logSumExp } from "./softmax";
+import { logSumExp, rowMax } from "./softmax";
 
 const OUT = 0;
 const LOGITS = 1;
@@ -21,7 +21,11 @@ export function crossEntropyTile(tile: i32): void {
     const label = load<i32>(address(LABELS) + (<usize>row << 2));
     const logits = address(LOGITS) + (<usize>(row * length) << 2);
     let loss: f32 = 0;
-    if (label >= 0) loss = float(SHARE) * (logSumExp(logits, length) - load<f32>(logits + (<usize>label << 2)));
+    if (label >= 0) {
+      const largest = rowMax(logits, length);
+      const chosen = load<f32>(logits + (<usize>label << 2));
+      loss = float(SHARE) * (logSumExp(logits, length, largest) - (chosen - largest));
+    }
     store<f32>(address(OUT) + (<usize>row << 2), loss);
   }
 }
@@ -39,10 +43,12 @@ export function crossEntropyBackwardTile(tile: i32): void {
       memory.fill(out, 0, <usize>length << 2);
       continue;
     }
-    const shift = f32x4.splat(logSumExp(logits, length));
+    const largest = rowMax(logits, length);
+    const shift = f32x4.splat(largest);
+    const logSum = f32x4.splat(logSumExp(logits, length, largest));
     for (let i = 0; i < length; i += 4) {
       const at = <usize>i << 2;
-      const p = expOfNegative(f32x4.sub(v128.load(logits + at), shift));
+      const p = expOfNegative(f32x4.sub(f32x4.sub(v128.load(logits + at), shift), logSum));
       storeLanes(out + at, f32x4.mul(p, f32x4.splat(factor)), length - i);
     }
     const chosen = out + (<usize>label << 2);

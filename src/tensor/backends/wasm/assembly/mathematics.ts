@@ -3,6 +3,8 @@
 
 import { madd } from "./job";
 
+// pmin and pmax are one instruction where min and max are eight; with the bound second, NaN stays.
+
 // @ts-expect-error: decorator
 @inline
 function splat(value: f32): v128 {
@@ -13,6 +15,15 @@ function splat(value: f32): v128 {
 @inline
 function select(mask: v128, yes: v128, no: v128): v128 {
   return v128.bitselect(yes, no, mask);
+}
+
+/** 1.5 · 2²³: a float of that size has no fraction, and its lowest bits count like an integer's. */
+const SHIFT: f32 = 12582912;
+
+/** n = x / ln 2 rounded to a whole number, plus SHIFT. */
+@inline
+function powersIn(x: v128): v128 {
+  return f32x4.add(f32x4.mul(x, splat(1.44269504)), splat(SHIFT));
 }
 
 /** eʳ for |r| ≤ ½ ln 2. */
@@ -35,15 +46,16 @@ function withoutPowers(x: v128, n: v128): v128 {
 /** e^(x + low) for a small correction `low`: x = n ln 2 + r, e^x = 2ⁿ eʳ. */
 @inline
 function expOfSum(x: v128, low: v128): v128 {
-  const clamped = f32x4.max(f32x4.min(x, splat(89)), splat(-104));
-  const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504)));
-  const p = expOfSmall(f32x4.add(withoutPowers(clamped, n), low));
+  const clamped = f32x4.pmax(f32x4.pmin(x, splat(89)), splat(-104));
+  const shifted = powersIn(clamped);
+  const p = expOfSmall(f32x4.add(withoutPowers(clamped, f32x4.sub(shifted, splat(SHIFT))), low));
   // 2ⁿ in two factors: n reaches from below the smallest normal exponent to above the largest.
-  const whole = i32x4.trunc_sat_f32x4_s(n);
+  const whole = i32x4.sub(shifted, splat(SHIFT));
   const half = i32x4.shr_s(whole, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
 }
 
+/** 2ⁿ of the lowest eight bits of n. */
 @inline
 function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
@@ -57,11 +69,10 @@ export function exp(x: v128): v128 {
 /** e^x for x ≤ 0, as softmax needs it: what is no normal number becomes 0. */
 @inline
 export function expOfNegative(x: v128): v128 {
-  const clamped = f32x4.max(x, splat(-87.3));
-  const n = f32x4.nearest(f32x4.mul(clamped, splat(1.44269504)));
-  const p = expOfSmall(withoutPowers(clamped, n));
-  const scaled = i32x4.add(p, i32x4.shl(i32x4.trunc_sat_f32x4_s(n), 23)); // adds n to the exponent
-  return v128.andnot(scaled, f32x4.lt(x, splat(-87.3)));
+  const clamped = f32x4.pmax(x, splat(-87.3));
+  const shifted = powersIn(clamped);
+  const p = expOfSmall(withoutPowers(clamped, f32x4.sub(shifted, splat(SHIFT))));
+  return v128.andnot(f32x4.mul(p, powerOfTwo(shifted)), f32x4.lt(x, splat(-87.3)));
 }
 
 /** ln x = e ln 2 + ln(1 + f) with f between √½ − 1 and √2 − 1. */
@@ -158,7 +169,7 @@ export function erf(x: v128): v128 {
   p = madd(p, square, splat(-0.3761262595653534));
   p = madd(p, square, splat(0.12837916612625122));
   const near = madd(p, x, x);
-  const t = f32x4.min(f32x4.abs(x), splat(10));
+  const t = f32x4.pmin(f32x4.abs(x), splat(10));
   const far = f32x4.sub(splat(1), f32x4.mul(scaledErfc(t), expOfSquare(t)));
   return select(f32x4.lt(t, splat(1)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
 }
@@ -166,7 +177,7 @@ export function erf(x: v128): v128 {
 /** Φ(x) as ½ + x P(x²) / Q(x²), to 2e-7; 0 and 1 beyond 5.6. */
 @inline
 function normalDistribution(x: v128): v128 {
-  const t = f32x4.max(f32x4.min(x, splat(5.6)), splat(-5.6));
+  const t = f32x4.pmax(f32x4.pmin(x, splat(5.6)), splat(-5.6));
   const s = f32x4.mul(t, t);
   let p = splat(2.2145339784174212e-8);
   let q = splat(1.1802122799053905e-6);
@@ -181,7 +192,7 @@ function normalDistribution(x: v128): v128 {
   p = madd(p, s, splat(0.398942232131958));
   q = madd(q, s, splat(1));
   const phi = f32x4.add(f32x4.div(f32x4.mul(t, p), q), splat(0.5));
-  return f32x4.min(f32x4.max(phi, splat(0)), splat(1));
+  return f32x4.pmin(f32x4.pmax(phi, splat(0)), splat(1));
 }
 
 /** x Φ(x). */
@@ -193,7 +204,7 @@ export function gelu(x: v128): v128 {
 /** Φ(x) + x φ(x). */
 @inline
 export function geluDerivative(x: v128): v128 {
-  const t = f32x4.max(f32x4.min(x, splat(13)), splat(-13)); // beyond, x φ(x) is 0
+  const t = f32x4.pmax(f32x4.pmin(x, splat(13)), splat(-13)); // beyond, x φ(x) is 0
   const gauss = expOfNegative(f32x4.mul(f32x4.mul(t, t), splat(-0.5)));
   return madd(f32x4.mul(t, splat(0.39894228)), gauss, normalDistribution(x)); // 1 / √2π
 }

@@ -21,7 +21,7 @@ const HELPED: usize = 1288;
 const KERNEL: usize = 1344;
 
 /** Looks before sleeping: some ten microseconds, the distance between two kernels of one step. */
-const WORKER_SPINS: i32 = 10000;
+const WORKER_SPINS: i32 = 30000;
 const CALLER_SPINS: i32 = 10000;
 /** The caller gives up after this many waits of 100 ms without a finished tile. */
 const PATIENCE: i32 = 600;

@@ -15,12 +15,12 @@ function lastRow(tile: i32): i32 {
   return min(int(ROWS), (tile + 1) * int(TILE_ROWS));
 }
 
-/** max over a row; NaN wins. */
+/** max over a row; passes over NaN, which the exponentials bring back. */
 export function rowMax(x: usize, length: i32): f32 {
   const lowest = f32x4.splat(-Infinity);
   let largest = lowest;
   for (let i = length; i > 0; i -= 4) {
-    largest = f32x4.max(largest, loadLanes(x, i, lowest));
+    largest = f32x4.pmax(largest, loadLanes(x, i, lowest));
     x += 16;
   }
   return maxLanes(largest);
@@ -48,16 +48,15 @@ export function scaleRow(x: usize, length: i32, factor: f32): void {
   }
 }
 
-/** max + ln Σ e^(x − max), the logarithm of the sum of exponentials. */
-export function logSumExp(x: usize, length: i32): f32 {
-  const largest = rowMax(x, length);
-  const low = f32x4.splat(largest);
+/** ln Σ e^(x − shift) over a row. */
+export function logSumExp(x: usize, length: i32, shift: f32): f32 {
+  const low = f32x4.splat(shift);
   let sum = f32x4.splat(0);
   for (let i = length; i > 0; i -= 4) {
     sum = f32x4.add(sum, expOfNegative(f32x4.sub(loadLanes(x, i, f32x4.splat(-Infinity)), low)));
     x += 16;
   }
-  return largest + f32x4.extract_lane(log(f32x4.splat(sumLanes(sum))), 0);
+  return f32x4.extract_lane(log(f32x4.splat(sumLanes(sum))), 0);
 }
 
 /** Σ a b over a row. */
@@ -99,16 +98,18 @@ export function softmaxBackwardTile(tile: i32): void {
   }
 }
 
-/** x − max − ln Σ e^(x − max). */
+/** (x − max) − ln Σ e^(x − max), in this order: of large logits, the differences are exact and the sums are not. */
 export function logSoftmaxTile(tile: i32): void {
   const length = int(LENGTH);
   for (let row = tile * int(TILE_ROWS), last = lastRow(tile); row < last; row++) {
     const at = <usize>(row * length) << 2;
     let x = address(X) + at;
     let out = address(OUT) + at;
-    const shift = f32x4.splat(logSumExp(x, length));
+    const largest = rowMax(x, length);
+    const shift = f32x4.splat(largest);
+    const logSum = f32x4.splat(logSumExp(x, length, largest));
     for (let i = length; i > 0; i -= 4) {
-      storeLanes(out, f32x4.sub(v128.load(x), shift), i);
+      storeLanes(out, f32x4.sub(f32x4.sub(v128.load(x), shift), logSum), i);
       x += 16;
       out += 16;
     }
