@@ -160,6 +160,18 @@ export function normalizeImage({ data, width, height }: RgbImage): PlanarImage {
   return { image, width, height };
 }
 
+/** The picture as PNG bytes. */
+export async function encodePng({ image, width, height }: PlanarImage): Promise<Uint8Array> {
+  const { default: sharp } = await import("sharp");
+  const area = width * height;
+  const data = new Uint8Array(3 * area);
+  for (let c = 0; c < 3; c++)
+    for (let i = 0; i < area; i++) data[3 * i + c] = clip8(Math.round((image[c * area + i]! * 0.5 + 0.5) * 255));
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
 /** The whole transform of a decoded picture: ViLT's size, bicubic, normalised. */
 export function prepareImage(picture: RgbImage, size: { shorter: number; divisor: number }): PlanarImage {
   const { width, height } = resizedSize(picture.width, picture.height, size);

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { Command } from "@commander-js/extra-typings";
+import { ViltgradError } from "../tensor/errors.ts";
+import { embedCommand } from "./embed.ts";
+import { evaluateCommand } from "./evaluate.ts";
+import { pretrainCommand } from "./pretrain.ts";
+import { profileCommand } from "./profile.ts";
+import { verifyCommand } from "./verify.ts";
+import { visualizeCommand } from "./visualize.ts";
+
+const program = new Command("viltgrad")
+  .description("ViLT, the vision-and-language transformer, trained and run by a from-scratch autodiff framework.")
+  .addCommand(pretrainCommand())
+  .addCommand(evaluateCommand())
+  .addCommand(embedCommand())
+  .addCommand(visualizeCommand())
+  .addCommand(profileCommand())
+  .addCommand(verifyCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof ViltgradError)) throw error;
+  process.stderr.write(`viltgrad: ${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,50 @@
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { deviceNames, setDefaultDevice } from "../tensor/backend.ts";
+import { setThreads } from "../tensor/devices.ts";
+
+/** Whole number of at least `least`. */
+export function wholeNumber(least = 0): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least)
+      throw new InvalidArgumentError(`a whole number from ${least} on is needed.`);
+    return value;
+  };
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("a positive number is needed.");
+  return value;
+}
+
+/** A command with the options that all commands share. */
+export function commonCommand(name: string, description: string) {
+  return new Command(name)
+    .description(description)
+    .addOption(
+      new Option("--device <name>", "where tensors live and kernels run")
+        .choices(deviceNames().filter((name) => name !== "meta"))
+        .default("wasm"),
+    )
+    .option("--threads <n>", "threads of the wasm device (default: one for each core)", wholeNumber(1))
+    .option("--seed <n>", "seed of everything random", wholeNumber(), 0)
+    .option("--json", "print one JSON object on standard output", false)
+    .showHelpAfterError("(--help lists the options)");
+}
+
+/** Makes the device of the common options the default one. */
+export function useDevice({ device, threads }: { device: string; threads?: number | undefined }): void {
+  setDefaultDevice(device);
+  if (threads !== undefined) setThreads(threads);
+}
+
+/** What a command found: one JSON object for programs, or text for people, on standard output. */
+export function printResult(json: boolean, result: object, text: string): void {
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`);
+}
+
+/** Progress and remarks go to standard error, so that standard output stays clean. */
+export function remark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

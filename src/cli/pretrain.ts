@@ -1,0 +1,178 @@
+import path from "node:path";
+import cliProgress from "cli-progress";
+import { getThreads } from "../tensor/devices.ts";
+import { ConfigError } from "../tensor/errors.ts";
+import { finishRun } from "../train/report/report.ts";
+import { measureStep, type Run, resumeRun, startRun, train } from "../train/run.ts";
+import { presetNames } from "../vilt/config.ts";
+import { commonCommand, positiveNumber, printResult, remark, useDevice, wholeNumber } from "./options.ts";
+import { evaluationTable } from "./tables.ts";
+
+/** `viltgrad pretrain`: trains a model on pictures with captions, judges it and draws what it learnt. */
+export function pretrainCommand() {
+  return commonCommand("pretrain", "pre-train a ViLT on pictures with captions: masked words, matching, alignment")
+    .option("--preset <name>", `size of the model: ${presetNames.join(", ")}`, "tiny")
+    .option(
+      "--data <name>",
+      "emoji-scenes, emoji-scenes-hard, or a folder of pictures with a captions file",
+      "emoji-scenes",
+    )
+    .option("--output <folder>", "run folder (default: runs/<time>-<preset>)")
+    .option("--resume <folder>", "go on with the run of this folder")
+    .option("--steps <n>", "steps of training", wholeNumber(1))
+    .option("--batch-size <n>", "pairs of a batch", wholeNumber(2))
+    .option("--learning-rate <x>", "highest learning rate", positiveNumber)
+    .option("--truncate", "cut captions that are too long instead of refusing them", false)
+    .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
+    .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
+    .action(async (options) => {
+      useDevice(options);
+      const run = await openRun(options);
+      const finished = await trainWithProgress(run, options.checkpointEvery, options.device);
+      if (!finished) {
+        const { step } = run.pretrainer;
+        remark(`Saved after step ${step}. Go on with:  viltgrad pretrain --resume ${run.folder}`);
+        if (options.json) printResult(true, { folder: run.folder, step, finished: false }, "");
+        return;
+      }
+      remark("Judging and drawing …");
+      const { evaluations, files } = await finishRun(run, {
+        samples: options.evaluationSamples,
+        command: commandOf(run),
+      });
+      const result = { folder: run.folder, step: run.pretrainer.step, finished: true, evaluations, files };
+      printResult(
+        options.json,
+        result,
+        `${evaluationTable(evaluations)}\n\nLook at ${path.join(run.folder, "report.html")}`,
+      );
+    });
+}
+
+interface OpenOptions {
+  readonly resume?: string | undefined;
+  readonly output?: string | undefined;
+  readonly preset: string;
+  readonly data: string;
+  readonly truncate: boolean;
+  readonly seed: number;
+  readonly steps?: number | undefined;
+  readonly batchSize?: number | undefined;
+  readonly learningRate?: number | undefined;
+}
+
+function openRun({ resume, output, preset, data, truncate, seed, ...settings }: OpenOptions): Promise<Run> {
+  const { steps, batchSize, learningRate } = settings;
+  const changes = Object.fromEntries(
+    Object.entries({ steps, batchSize, learningRate }).filter(([, value]) => value !== undefined),
+  );
+  if (resume === undefined) {
+    const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
+    const folder = output ?? path.join("runs", `${stamp}-${preset}`);
+    return startRun({ folder, preset, data: { name: data, truncate }, settings: changes, seed });
+  }
+  if (output !== undefined || Object.keys(changes).length > 0)
+    throw new ConfigError("pretrain: a resumed run keeps its folder and its settings; leave out --output and the like");
+  return resumeRun(resume);
+}
+
+/** What to type to get this run again. */
+const commandOf = ({ state: { preset, data, settings, seed } }: Run) =>
+  `viltgrad pretrain --preset ${preset} --data ${data.name} --seed ${seed} --steps ${settings.steps} --batch-size ${settings.batchSize} --learning-rate ${settings.learningRate}`;
+
+async function trainWithProgress(run: Run, checkpointEvery: number, device: string): Promise<boolean> {
+  const { state, pretrainer } = run;
+  const left = state.settings.steps - pretrainer.step;
+  remark(
+    `Run folder ${run.folder}: ${pretrainer.model.countParameters().toLocaleString("en")} parameters, ${state.data.name}, device ${device}${device === "wasm" ? `, ${getThreads()} threads` : ""}`,
+  );
+  if (left > 0) {
+    const seconds = await measureStep(run);
+    remark(
+      `A step takes about ${(seconds * 1000).toFixed(0)} ms: ${left} steps in about ${formatDuration(seconds * left)}.`,
+    );
+  }
+  let interrupted = false;
+  const onInterrupt = () => {
+    interrupted = true;
+  };
+  process.once("SIGINT", onInterrupt);
+  process.once("SIGTERM", onInterrupt);
+  const progress = new Progress(run);
+  try {
+    return await train(run, {
+      checkpointEvery,
+      onStep: (metrics) => progress.show(metrics),
+      shouldStop: () => interrupted,
+    });
+  } finally {
+    progress.stop();
+    process.removeListener("SIGINT", onInterrupt);
+    process.removeListener("SIGTERM", onInterrupt);
+  }
+}
+
+type Shown = Parameters<NonNullable<Parameters<typeof train>[1]["onStep"]>>[0];
+
+/** The bar on standard error: losses, accuracies, rates, memory and the time left, smoothed over recent steps. */
+class Progress {
+  readonly #bar: cliProgress.SingleBar;
+  readonly #batchSize: number;
+  #secondsPerStep = 0;
+  #smooth: Record<string, number> = {};
+
+  constructor({ state, pretrainer }: Run) {
+    this.#batchSize = state.settings.batchSize;
+    const format =
+      "{bar} {value}/{total} | mlm {mlm} itm {itm} wpa {wpa} | words {words} pairs {pairs} | {samples}/s {tokens} tok/s | {memory} MB | {left} left";
+    this.#bar = new cliProgress.SingleBar(
+      { format, noTTYOutput: true, notTTYSchedule: 5000, barsize: 20, stream: process.stderr, gracefulExit: false },
+      cliProgress.Presets.shades_classic,
+    );
+    const dashes = {
+      mlm: "-",
+      itm: "-",
+      wpa: "-",
+      words: "-",
+      pairs: "-",
+      samples: "-",
+      tokens: "-",
+      memory: "-",
+      left: "-",
+    };
+    this.#bar.start(state.settings.steps, pretrainer.step, dashes);
+  }
+
+  show({ step, seconds, tokens, mlmLoss, itmLoss, wpaLoss, mlmAccuracy, itmAccuracy }: Shown): void {
+    this.#secondsPerStep = this.#average("seconds", seconds);
+    const wpa = Object.values(wpaLoss).reduce((a, b) => a + b, 0);
+    this.#bar.update(step, {
+      mlm: this.#average("mlm", mlmLoss).toFixed(2),
+      itm: this.#average("itm", itmLoss).toFixed(2),
+      wpa: this.#average("wpa", wpa).toFixed(2),
+      words: this.#average("words", mlmAccuracy).toFixed(2),
+      pairs: this.#average("pairs", itmAccuracy).toFixed(2),
+      samples: (this.#batchSize / this.#secondsPerStep).toFixed(0),
+      tokens: (this.#average("tokens", tokens) / this.#secondsPerStep).toFixed(0),
+      memory: (process.memoryUsage.rss() / 1e6).toFixed(0),
+      left: formatDuration((this.#bar.getTotal() - step) * this.#secondsPerStep),
+    });
+  }
+
+  stop(): void {
+    this.#bar.stop();
+  }
+
+  /** Exponential average; the first value stands for itself. */
+  #average(name: string, value: number): number {
+    const before = this.#smooth[name] ?? value;
+    this.#smooth[name] = 0.95 * before + 0.05 * value;
+    return this.#smooth[name];
+  }
+}
+
+function formatDuration(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, "0")} s`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

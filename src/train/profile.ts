@@ -1,0 +1,117 @@
+import { backward } from "../autograd/grad.ts";
+import { getBackend } from "../tensor/backend.ts";
+import type { MetaBackend } from "../tensor/backends/meta/index.ts";
+import type { KernelName } from "../tensor/kernels.ts";
+import { Rng } from "../tensor/rng.ts";
+import { scope } from "../tensor/scope.ts";
+import type { Preset } from "../vilt/config.ts";
+import { ViltForPretraining } from "../vilt/pretraining.ts";
+import { uploadBatch } from "./batches.ts";
+import { Pretrainer } from "./pretrainer.ts";
+import type { TrainingSettings } from "./settings.ts";
+import { syntheticBatch } from "./synthetic-batch.ts";
+
+export interface KernelProfile {
+  readonly kernel: string;
+  /** In the forward and the backward pass of one step. */
+  readonly calls: number;
+  /** Floating-point operations of matrix products, 2 for each multiply-add. */
+  readonly flops: number;
+  readonly bytesWritten: number;
+  /** Median over the measured steps, the update of the parameters included; absent when nothing was measured. */
+  readonly milliseconds?: number;
+}
+
+export interface Profile {
+  readonly parameters: number;
+  readonly batchSize: number;
+  readonly kernels: readonly KernelProfile[];
+  /** Median duration of a whole step; absent when nothing was measured. */
+  readonly stepMilliseconds?: number;
+  /** Kernels that the device left to `cpu`, and how often. */
+  readonly fallbacks: Readonly<Record<string, number>>;
+}
+
+export interface ProfileOptions {
+  readonly preset: Preset;
+  readonly settings: TrainingSettings;
+  readonly batchSize: number;
+  readonly device: string;
+  /** Steps to measure; 0 counts only, which takes no memory for any size of model. */
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** What one pre-training step costs, by kernel: counted on the `meta` device, and measured on a real one. */
+export async function profileStep(options: ProfileOptions): Promise<Profile> {
+  const { parameters, costs } = countStep(options);
+  const measured = options.steps > 0 ? await measureSteps(options) : undefined;
+  const names = new Set<KernelName>([...costs.keys(), ...(measured?.kernels.keys() ?? [])]);
+  const kernels = [...names].map((kernel) => {
+    const { calls, productFlops, bytesWritten } = costs.get(kernel) ?? { calls: 0, productFlops: 0, bytesWritten: 0 };
+    const milliseconds = measured && (measured.kernels.get(kernel) ?? 0);
+    return { kernel, calls, flops: productFlops, bytesWritten, ...(milliseconds !== undefined && { milliseconds }) };
+  });
+  const cost = ({ milliseconds, bytesWritten }: KernelProfile) => milliseconds ?? bytesWritten;
+  return {
+    ...{ parameters, batchSize: options.batchSize, kernels: kernels.sort((a, b) => cost(b) - cost(a)) },
+    ...(measured && { stepMilliseconds: measured.step }),
+    fallbacks: Object.fromEntries(measured?.fallbacks ?? []),
+  };
+}
+
+/** One step by shapes alone, without the update. */
+function countStep({ preset: { model: config, wordPatchAlignment }, batchSize, seed }: ProfileOptions) {
+  const device = { device: "meta" };
+  const backend = getBackend("meta") as MetaBackend;
+  const rng = new Rng(seed);
+  const model = new ViltForPretraining(config, { rng, ...device });
+  const batch = syntheticBatch(config, batchSize, rng);
+  backend.reset();
+  scope(() => {
+    backward(model.losses(uploadBatch(batch, device), { rng, wordPatchAlignment }).total);
+  }, "profileStep()");
+  return { parameters: model.countParameters(), costs: new Map(backend.costs) };
+}
+
+/** Steps before the engine has compiled what it runs. */
+const WARM_UP = 3;
+
+async function measureSteps({ preset, settings, batchSize, device, steps, seed }: ProfileOptions) {
+  const { model, wordPatchAlignment } = preset;
+  const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings, seed, placement: { device } });
+  const batch = syntheticBatch(model, batchSize, new Rng(seed));
+  const backend = getBackend(device);
+  const original = backend.run;
+  const run = original.bind(backend);
+  const durations: number[] = [];
+  const samples = new Map<KernelName, number[]>();
+  try {
+    for (let step = -WARM_UP; step < steps; step++) {
+      const times = new Map<KernelName, number>();
+      backend.run = (kernel, inputs, out, attributes) => {
+        const start = performance.now();
+        run(kernel, inputs, out, attributes);
+        times.set(kernel, (times.get(kernel) ?? 0) + performance.now() - start);
+      };
+      const start = performance.now();
+      await pretrainer.train(batch);
+      if (step < 0) continue;
+      durations.push(performance.now() - start);
+      for (const [kernel, time] of times) samples.set(kernel, [...(samples.get(kernel) ?? []), time]);
+    }
+  } finally {
+    backend.run = original;
+  }
+  return {
+    step: median(durations),
+    kernels: new Map([...samples].map(([kernel, times]) => [kernel, median(times)])),
+    fallbacks: backend.fallbacks,
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,141 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import type { CaptionedImages } from "../data/dataset.ts";
+import { Tokenizer } from "../data/tokenizer.ts";
+import type { Placement } from "../tensor/create.ts";
+import { ConfigError, DataError } from "../tensor/errors.ts";
+import { getPreset } from "../vilt/config.ts";
+import { Batches } from "./batches.ts";
+import {
+  CHECKPOINT_FILE,
+  type DataSource,
+  pretrainerOf,
+  type RunState,
+  readCheckpoint,
+  saveCheckpoint,
+} from "./checkpoint.ts";
+import { openDataset } from "./data-source.ts";
+import { writeFileAtomic } from "./files.ts";
+import { MetricsLog } from "./metrics-log.ts";
+import { Pretrainer, type StepMetrics } from "./pretrainer.ts";
+import { type TrainingSettings, trainingSettings } from "./settings.ts";
+
+/** A pre-training with its data and its folder on the disk. */
+export interface Run {
+  readonly folder: string;
+  readonly state: Omit<RunState, "step">;
+  readonly pretrainer: Pretrainer;
+  readonly dataset: CaptionedImages;
+  readonly tokenizer: Tokenizer;
+  readonly log: MetricsLog;
+}
+
+export interface NewRun {
+  readonly folder: string;
+  readonly preset: string;
+  readonly data: DataSource;
+  readonly settings: Partial<TrainingSettings>;
+  readonly seed: number;
+  readonly placement?: Placement;
+}
+
+/** Starts a run in a folder that holds none yet. @throws {ConfigError} when it does: nothing is overwritten */
+export async function startRun({ folder, preset, data, settings, seed, placement }: NewRun): Promise<Run> {
+  if (existsSync(path.join(folder, CHECKPOINT_FILE)) || existsSync(path.join(folder, "config.json")))
+    throw new ConfigError(
+      `${folder}: there is a run in it already; --resume ${folder} goes on with it, --output names another`,
+    );
+  const { model: base, wordPatchAlignment, batchSize } = getPreset(preset);
+  const full = trainingSettings(preset, { batchSize, ...settings });
+  const dataset = await openDataset(data.name, base, seed);
+  if (dataset.size("train") < full.batchSize)
+    throw new DataError(
+      `${data.name}: ${dataset.size("train")} training samples do not fill a batch of ${full.batchSize}`,
+    );
+  const tokenizer = new Tokenizer(dataset.vocabulary(base.vocabularySize), data.name);
+  const model = { ...base, vocabularySize: tokenizer.vocabulary.length };
+  const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary: tokenizer.vocabulary };
+  const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });
+  writeFileAtomic(path.join(folder, "config.json"), `${JSON.stringify(state, null, 2)}\n`);
+  return { folder, state, pretrainer, dataset, tokenizer, log: new MetricsLog(metricsFile(folder), 0) };
+}
+
+/** Goes on with the run of a folder from its last checkpoint. @throws {DataError} when there is none or it cannot be read */
+export async function resumeRun(folder: string, placement?: Placement): Promise<Run> {
+  const checkpoint = readCheckpoint(folder);
+  const { step, ...state } = checkpoint.state;
+  const pretrainer = pretrainerOf(checkpoint, placement);
+  const dataset = await openDataset(state.data.name, state.model, state.seed);
+  const tokenizer = new Tokenizer(state.vocabulary, checkpoint.file);
+  return { folder, state, pretrainer, dataset, tokenizer, log: new MetricsLog(metricsFile(folder), step) };
+}
+
+const metricsFile = (folder: string) => path.join(folder, "metrics.jsonl");
+
+export interface TrainOptions {
+  /** Steps between checkpoints. */
+  readonly checkpointEvery: number;
+  readonly onStep?: (metrics: StepMetrics & { seconds: number; tokens: number }) => void;
+  /** Asked before each step: true stops, with a checkpoint. */
+  readonly shouldStop?: () => boolean;
+}
+
+/** Trains to the last step, or until it should stop; answers whether it got to the end. */
+export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: TrainOptions): Promise<boolean> {
+  const { pretrainer, state, log } = run;
+  const batches = batchesOf(run);
+  const save = async () => {
+    await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
+    log.flush();
+  };
+  while (pretrainer.step < state.settings.steps) {
+    if (shouldStop?.()) {
+      await save();
+      return false;
+    }
+    const start = performance.now();
+    const batch = await batches.at(pretrainer.step);
+    const metrics = await pretrainer.train(batch);
+    const seconds = (performance.now() - start) / 1000;
+    if (!Number.isFinite(metrics.loss))
+      throw new DataError(
+        `step ${metrics.step}: the loss is ${metrics.loss}; the last checkpoint is kept, a smaller --learning-rate may help`,
+      );
+    log.add({ ...metrics, seconds });
+    onStep?.({ ...metrics, seconds, tokens: tokensOf(batch, state.model.patchSize) });
+    if (pretrainer.step % checkpointEvery === 0) await save();
+  }
+  await save();
+  return true;
+}
+
+const batchesOf = ({ state, dataset, tokenizer }: Pick<Run, "state" | "dataset" | "tokenizer">) =>
+  new Batches({
+    ...{ dataset, tokenizer, settings: state.settings, seed: state.seed },
+    ...{ maxTextLength: state.model.maxTextLength, truncate: state.data.truncate },
+  });
+
+/** Tokens, of words and patches, that pass the transformer in the two passes of a step. */
+function tokensOf({ texts, images, matchingImages }: Awaited<ReturnType<Batches["at"]>>, patchSize: number): number {
+  const patches = [images, matchingImages].map(
+    ({ size, height, width }) => size * (1 + Math.floor(height / patchSize) * Math.floor(width / patchSize)),
+  );
+  return 2 * texts.ids.length + patches[0]! + patches[1]!;
+}
+
+/** Seconds that a step takes here and now, measured on a copy of the run that is thrown away. */
+export async function measureStep({ state, dataset, tokenizer }: Run, placement?: Placement): Promise<number> {
+  const scratch = new Pretrainer({ ...state, ...(placement && { placement }) });
+  const batches = batchesOf({ state, dataset, tokenizer });
+  let seconds = 0;
+  for (let step = 0; step < MEASURED_STEPS; step++) {
+    const start = performance.now();
+    await scratch.train(await batches.at(step));
+    seconds = (performance.now() - start) / 1000;
+  }
+  for (const parameter of scratch.model.parameters()) parameter.value.release("the time estimate");
+  for (const [, moment] of scratch.optimizer.moments()) moment.release("the time estimate");
+  return seconds;
+}
+/** Enough for the engine to have compiled what it runs. */
+const MEASURED_STEPS = 4;
