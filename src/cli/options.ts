@@ -18,6 +18,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** A number from 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError("a number from 0 to 1 is needed.");
+  return value;
+}
+
 /** A command with the options that all commands share. */
 export function commonCommand(name: string, description: string) {
   return new Command(name)

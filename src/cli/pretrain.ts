@@ -5,7 +5,7 @@ import { ConfigError } from "../tensor/errors.ts";
 import { finishRun } from "../train/report/report.ts";
 import { measureStep, type Run, resumeRun, startRun, train } from "../train/run.ts";
 import { presetNames } from "../vilt/config.ts";
-import { commonCommand, positiveNumber, printResult, remark, useDevice, wholeNumber } from "./options.ts";
+import { commonCommand, positiveNumber, printResult, remark, share, useDevice, wholeNumber } from "./options.ts";
 import { evaluationTable } from "./tables.ts";
 
 /** `viltgrad pretrain`: trains a model on pictures with captions, judges it and draws what it learnt. */
@@ -22,12 +22,14 @@ export function pretrainCommand() {
     .option("--steps <n>", "steps of training", wholeNumber(1))
     .option("--batch-size <n>", "pairs of a batch", wholeNumber(2))
     .option("--learning-rate <x>", "highest learning rate", positiveNumber)
+    .option("--hard-negatives <x>", "part of the mismatched pairs with one point changed, from half-way on", share)
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
     .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
-    .action(async (options) => {
+    .action(async (options, command) => {
       useDevice(options);
-      const run = await openRun(options);
+      const given = FIXED_BY_A_RUN.filter((name) => command.getOptionValueSource(name) === "cli");
+      const run = await openRun(options, given);
       const finished = await trainWithProgress(run, options.checkpointEvery, options.device);
       if (!finished) {
         const { step } = run.pretrainer;
@@ -49,6 +51,12 @@ export function pretrainCommand() {
     });
 }
 
+/** What a run that is resumed has settled already. */
+const FIXED_BY_A_RUN = [
+  ...(["preset", "data", "output", "seed", "steps"] as const),
+  ...(["batchSize", "learningRate", "hardNegatives", "truncate"] as const),
+];
+
 interface OpenOptions {
   readonly resume?: string | undefined;
   readonly output?: string | undefined;
@@ -59,26 +67,37 @@ interface OpenOptions {
   readonly steps?: number | undefined;
   readonly batchSize?: number | undefined;
   readonly learningRate?: number | undefined;
+  readonly hardNegatives?: number | undefined;
 }
 
-function openRun({ resume, output, preset, data, truncate, seed, ...settings }: OpenOptions): Promise<Run> {
-  const { steps, batchSize, learningRate } = settings;
-  const changes = Object.fromEntries(
-    Object.entries({ steps, batchSize, learningRate }).filter(([, value]) => value !== undefined),
-  );
-  if (resume === undefined) {
-    const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
-    const folder = output ?? path.join("runs", `${stamp}-${preset}`);
-    return startRun({ folder, preset, data: { name: data, truncate }, settings: changes, seed });
+function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
+  const { resume, output, preset, data, truncate, seed, steps, batchSize, learningRate, hardNegatives } = options;
+  if (resume !== undefined) {
+    if (given.length > 0)
+      throw new ConfigError(
+        `pretrain: a resumed run keeps its settings; leave out ${given.map(optionName).join(", ")}`,
+      );
+    return resumeRun(resume);
   }
-  if (output !== undefined || Object.keys(changes).length > 0)
-    throw new ConfigError("pretrain: a resumed run keeps its folder and its settings; leave out --output and the like");
-  return resumeRun(resume);
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
+  const folder = output ?? path.join("runs", `${stamp}-${preset}`);
+  const settings = { steps, batchSize, learningRate, hardNegatives };
+  return startRun({ folder, preset, data: { name: data, truncate }, settings, seed });
 }
+
+const optionName = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** What to type to get this run again. */
-const commandOf = ({ state: { preset, data, settings, seed } }: Run) =>
-  `viltgrad pretrain --preset ${preset} --data ${data.name} --seed ${seed} --steps ${settings.steps} --batch-size ${settings.batchSize} --learning-rate ${settings.learningRate}`;
+function commandOf({ state: { preset, data, settings, seed } }: Run): string {
+  const name = /^[\w./-]+$/.test(data.name) ? data.name : JSON.stringify(data.name);
+  const { steps, batchSize, learningRate, hardNegatives } = settings;
+  return [
+    `viltgrad pretrain --preset ${preset} --data ${name} --seed ${seed}`,
+    `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
+    ...(hardNegatives ? [`--hard-negatives ${hardNegatives}`] : []),
+    ...(data.truncate ? ["--truncate"] : []),
+  ].join(" ");
+}
 
 async function trainWithProgress(run: Run, checkpointEvery: number, device: string): Promise<boolean> {
   const { state, pretrainer } = run;

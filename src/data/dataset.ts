@@ -48,6 +48,13 @@ export interface CaptionedImages {
    * @param options.progress the part of training that is done, in [0, 1], for data sets with a curriculum; 1 when not said
    */
   sample(split: string, index: number, options?: { progress?: number }): Sample | Promise<Sample>;
+  /** What can be changed in a picture so that its caption becomes false in that one point; none where it is not said. */
+  readonly changes?: readonly string[];
+  /**
+   * Sample `index` with its picture changed in that way: the caption of the original is false of it, a hard negative.
+   * Null where the caption states nothing of that kind.
+   */
+  hardNegative?(change: string, split: string, index: number, options?: { progress?: number }): Sample | null;
   /** The tokens of a WordPiece vocabulary for these captions, special tokens first, at most `maxSize` of them. */
   vocabulary(maxSize: number): string[];
 }

@@ -4,7 +4,8 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { DataError } from "../tensor/errors.ts";
 import { type CaptionedImages, checkIndex, checkSplit, type Sample } from "./dataset.ts";
-import { decodeImage, type PlanarImage, prepareImage } from "./image.ts";
+import { type PlanarImage, prepareImage } from "./image.ts";
+import { decodeImage } from "./image-file.ts";
 import { normalizedWords, splitWords } from "./tokenizer.ts";
 import { trainVocabulary } from "./vocabulary.ts";
 

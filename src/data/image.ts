@@ -1,4 +1,4 @@
-import { ConfigError, DataError } from "../tensor/errors.ts";
+import { ConfigError } from "../tensor/errors.ts";
 
 /** An 8-bit picture: `data` [height, width, 3], as decoders give it. */
 export interface RgbImage {
@@ -12,42 +12,6 @@ export interface PlanarImage {
   readonly image: Float32Array;
   readonly width: number;
   readonly height: number;
-}
-
-/**
- * Reads a PNG, JPEG or WebP file, or the bytes of one. Grey and CMYK become RGB, opacity is laid on white, of an
- * animation the first frame is taken, and an orientation note is not followed (nor does the original).
- *
- * @param name what an error message calls the picture; the path when not said
- * @throws {DataError} when it cannot be read, is cut short, or is not one of the three formats
- */
-export async function decodeImage(source: string | Uint8Array, name?: string): Promise<RgbImage> {
-  const label = name ?? (typeof source === "string" ? source : "image");
-  const { default: sharp } = await import("sharp");
-  try {
-    const picture = sharp(source, { failOn: "error" });
-    const { format } = await picture.metadata();
-    if (!["png", "jpeg", "webp"].includes(format ?? "")) throw new Error(`the format is ${format ?? "unknown"}`);
-    const { data, info } = await picture
-      .flatten({ background: "#fff" })
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    return { data: toRgb(data, info.channels), width: info.width, height: info.height };
-  } catch (cause) {
-    const reason = String((cause as Error).message)
-      .replace(/\s+/g, " ")
-      .trim();
-    throw new DataError(`${label}: expected a whole PNG, JPEG or WebP picture: ${reason}`, { cause });
-  }
-}
-
-function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
-  const rgb = new Uint8Array((data.length / channels) * 3);
-  for (let i = 0, j = 0; i < data.length; i += channels, j += 3)
-    for (let c = 0; c < 3; c++) rgb[j + c] = data[i + (channels < 3 ? 0 : c)]!;
-  return rgb;
 }
 
 /**
@@ -160,16 +124,13 @@ export function normalizeImage({ data, width, height }: RgbImage): PlanarImage {
   return { image, width, height };
 }
 
-/** The picture as PNG bytes. */
-export async function encodePng({ image, width, height }: PlanarImage): Promise<Uint8Array> {
-  const { default: sharp } = await import("sharp");
+/** The 8-bit picture that `normalizeImage` makes the numbers of. */
+export function denormalizeImage({ image, width, height }: PlanarImage): RgbImage {
   const area = width * height;
   const data = new Uint8Array(3 * area);
   for (let c = 0; c < 3; c++)
     for (let i = 0; i < area; i++) data[3 * i + c] = clip8(Math.round((image[c * area + i]! * 0.5 + 0.5) * 255));
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  return { data, width, height };
 }
 
 /** The whole transform of a decoded picture: ViLT's size, bicubic, normalised. */

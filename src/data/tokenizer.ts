@@ -63,15 +63,6 @@ export class Tokenizer {
     this.#wordPiece = wordPiece(ids);
   }
 
-  /** Reads a `vocab.txt`: one token a line, the id is the number of the line from 0. */
-  static async fromVocabFile(path: string): Promise<Tokenizer> {
-    const { readFile } = await import("node:fs/promises");
-    const text = await readFile(path, "utf8").catch((cause: Error) => {
-      throw new DataError(`${path}: cannot be read as a vocabulary: ${cause.message}`, { cause });
-    });
-    return new Tokenizer(text.replace(/\r?\n$/, "").split(/\r?\n/), path);
-  }
-
   /** @param source what an error message calls the place that the JSON was read from */
   static fromJSON(json: unknown, source = "tokenizer"): Tokenizer {
     const vocabulary = (json as { vocabulary?: unknown } | null)?.vocabulary;

@@ -1,11 +1,12 @@
-import { encodePng } from "../data/image.ts";
+import { denormalizeImage } from "../data/image.ts";
+import { encodePng } from "../data/image-file.ts";
 import { splitWords } from "../data/tokenizer.ts";
 import type { WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
 import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import { type AlignedWord, alignmentFigure } from "../viz/alignment.ts";
 import type { EncodedSample } from "./evaluation/context.ts";
-import { tokensOfWords } from "./evaluation/masked-words.ts";
+import { thingsInText, tokensOfWords } from "./evaluation/masked-words.ts";
 import { massOf, plansOf } from "./evaluation/pointing.ts";
 import { argmaxOf, patchCentreIn } from "./metrics.ts";
 
@@ -67,14 +68,15 @@ export async function alignmentPicture(
     };
   });
   const { width, height } = sample;
-  const picture = `data:image/png;base64,${Buffer.from(await encodePng(sample)).toString("base64")}`;
+  const picture = `data:image/png;base64,${Buffer.from(await encodePng(denormalizeImage(sample))).toString("base64")}`;
   const figure = { picture, width, height, grid, patchSize, caption, aligned: words.map(({ aligned }) => aligned) };
   return { svg: alignmentFigure(figure), words: words.map(({ aligned, ...rest }) => rest) };
 }
 
 /** The words that a figure shows when none are named. Words that were cut off with the caption's end have no tokens. */
-function spansOf({ sample, encoding }: EncodedSample): (readonly [number, number])[] {
-  if (sample.things) return sample.things.map(({ words }) => words);
+function spansOf(row: EncodedSample): (readonly [number, number])[] {
+  const { sample, encoding } = row;
+  if (sample.things) return thingsInText(row).map(({ words }) => words);
   const words = splitWords(sample.caption).map((word, at) => ({ at, length: word.length }));
   const present = words.filter(({ at }) => encoding.words.includes(at));
   const longest = present.sort((a, b) => b.length - a.length || a.at - b.at).slice(0, MOST_WORDS);

@@ -49,12 +49,35 @@ export class Batches {
 
   async at(step: number): Promise<HostBatch> {
     const { dataset, settings } = this.options;
+    const { batchSize } = settings;
     const progress = step / settings.steps;
     const draw = (index: number) => dataset.sample("train", index, { progress });
-    const positions = Array.from({ length: settings.batchSize }, (_, b) => step * settings.batchSize + b);
-    const samples = await Promise.all(positions.map((position) => draw(this.#order(position))));
+    const indices = Array.from({ length: batchSize }, (_, b) => this.#order(step * batchSize + b));
+    const samples = await Promise.all(indices.map(draw));
     const rng = this.#rng.split(`step/${step}`);
-    return { ...this.#texts(samples, rng), ...(await this.#images(samples, rng, draw)) };
+    const texts = this.#texts(samples, rng);
+    const pairs =
+      settings.pairing === "previous" ? previousRow(samples) : drawnPairs(batchSize, dataset.size("train"), rng);
+    const others: Sample[] = await Promise.all(pairs.draws.map(draw));
+    const imageOf = pairs.imageOf.map((row, b) => {
+      const hard = pairs.labels[b] === 0 ? this.#hardNegative(indices[b]!, progress, rng) : null;
+      return hard ? batchSize + others.push(hard) - 1 : row;
+    });
+    const pool = collateImages([...samples, ...others]);
+    const own = samples.map((_, b) => b);
+    return {
+      ...texts,
+      ...{ images: selectImages(pool, own), matchingImages: selectImages(pool, imageOf) },
+      matchingLabels: pairs.labels,
+    };
+  }
+
+  /** The picture of a sample with one point changed, for the part of the pairs that the settings ask for. */
+  #hardNegative(index: number, progress: number, rng: Rng): Sample | null {
+    const { dataset, settings } = this.options;
+    if (progress < 0.5 || settings.hardNegatives === 0 || !dataset.changes) return null;
+    if (!rng.bernoulli(settings.hardNegatives)) return null;
+    return dataset.hardNegative?.(rng.choice(dataset.changes), "train", index, { progress }) ?? null;
   }
 
   #texts(samples: readonly Sample[], rng: Rng) {
@@ -79,15 +102,6 @@ export class Batches {
         IGNORED,
       ).values,
     };
-  }
-
-  async #images(samples: readonly Sample[], rng: Rng, draw: (index: number) => Sample | Promise<Sample>) {
-    const { dataset, settings } = this.options;
-    const { labels, imageOf, draws } =
-      settings.pairing === "previous" ? previousRow(samples) : drawnPairs(samples.length, dataset.size("train"), rng);
-    const pool = collateImages([...samples, ...(await Promise.all(draws.map(draw)))]);
-    const own = samples.map((_, b) => b);
-    return { images: selectImages(pool, own), matchingImages: selectImages(pool, imageOf), matchingLabels: labels };
   }
 }
 

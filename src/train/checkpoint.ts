@@ -9,9 +9,9 @@ import {
   serializeSafetensors,
 } from "../data/safetensors.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
+import { problemsOf } from "../nn/module.ts";
 import { fromArray, type Placement } from "../tensor/create.ts";
 import { ConfigError, DataError, formatShape } from "../tensor/errors.ts";
-import { sameShape } from "../tensor/shape.ts";
 import { parseViltConfig, type ViltConfig, type WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { ViltForPretraining } from "../vilt/pretraining.ts";
 import { writeFileAtomic } from "./files.ts";
@@ -46,7 +46,11 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-/** Writes parameters, moments and state into one file, atomically. */
+/**
+ * Writes parameters, moments and state into one file, atomically.
+ *
+ * @throws {DataError} for a value that is not finite: nobody could go on from there, so the old file stays
+ */
 export async function saveCheckpoint(
   file: string,
   pretrainer: Pretrainer,
@@ -57,6 +61,9 @@ export async function saveCheckpoint(
     tensors.set(PARAMETER + name, { shape: value.shape, data: await value.data() });
   for (const [name, moment] of pretrainer.optimizer.moments())
     tensors.set(MOMENT + name, { shape: moment.shape, data: await moment.data() });
+  for (const [name, tensor] of tensors)
+    for (const problem of problemsOf(name, tensor, tensor.shape))
+      throw new DataError(`step ${pretrainer.step}: not saved, ${file} is as it was: ${problem}`);
   const metadata = { format: FORMAT, state: JSON.stringify({ ...state, step: pretrainer.step }) };
   writeFileAtomic(file, serializeSafetensors(tensors, metadata));
 }
@@ -127,10 +134,9 @@ export function pretrainerOf({ file, state, tensors }: Checkpoint, placement?: P
   noGrad(() => {
     const restored = [...pretrainer.optimizer.moments()].map(([name, { shape, dtype, device }]) => {
       const entry = moments.get(name);
-      if (!entry || !sameShape(entry.shape, shape))
-        throw new DataError(
-          `${file}: ${MOMENT}${name} is ${entry ? formatShape(entry.shape) : "missing"}, expected ${formatShape(shape)}`,
-        );
+      if (!entry) throw new DataError(`${file}: missing ${MOMENT}${name} ${formatShape(shape)}`);
+      const [problem] = problemsOf(MOMENT + name, entry, shape);
+      if (problem) throw new DataError(`${file}: ${problem}`);
       return [name, fromArray(entry.data, shape, { dtype, device })] as const;
     });
     pretrainer.optimizer.restore(new Map(restored), state.step);

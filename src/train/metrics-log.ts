@@ -28,7 +28,7 @@ export class MetricsLog {
   }
 
   flush(): void {
-    appendFileSync(this.file, this.#unwritten.map(toLine).join(""));
+    appendFileSync(this.file, this.#unwritten.map(toLine).join(""), { flush: true });
     this.#unwritten = [];
   }
 }

@@ -1,4 +1,5 @@
-import { decodeImage, prepareImage } from "../data/image.ts";
+import { prepareImage } from "../data/image.ts";
+import { decodeImage } from "../data/image-file.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import type { ViltConfig } from "../vilt/config.ts";
 import type { EncodedSample } from "./evaluation/context.ts";

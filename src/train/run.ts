@@ -45,8 +45,8 @@ export async function startRun({ folder, preset, data, settings, seed, placement
     throw new ConfigError(
       `${folder}: there is a run in it already; --resume ${folder} goes on with it, --output names another`,
     );
-  const { model: base, wordPatchAlignment, batchSize } = getPreset(preset);
-  const full = trainingSettings(preset, { batchSize, ...settings });
+  const { model: base, wordPatchAlignment } = getPreset(preset);
+  const full = trainingSettings(preset, settings);
   const dataset = await openDataset(data.name, base, seed);
   if (dataset.size("train") < full.batchSize)
     throw new DataError(
@@ -56,6 +56,8 @@ export async function startRun({ folder, preset, data, settings, seed, placement
   const model = { ...base, vocabularySize: tokenizer.vocabulary.length };
   const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary: tokenizer.vocabulary };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });
+  // From here on the folder can be resumed, however early the run is killed.
+  await saveCheckpoint(path.join(folder, CHECKPOINT_FILE), pretrainer, state);
   writeFileAtomic(path.join(folder, "config.json"), `${JSON.stringify(state, null, 2)}\n`);
   return { folder, state, pretrainer, dataset, tokenizer, log: new MetricsLog(metricsFile(folder), 0) };
 }
@@ -85,8 +87,9 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
   const { pretrainer, state, log } = run;
   const batches = batchesOf(run);
   const save = async () => {
-    await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
+    // In this order a crash between the two leaves steps too many in the log, never a gap; a resumed run drops them.
     log.flush();
+    await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
   };
   while (pretrainer.step < state.settings.steps) {
     if (shouldStop?.()) {
@@ -97,9 +100,9 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
     const batch = await batches.at(pretrainer.step);
     const metrics = await pretrainer.train(batch);
     const seconds = (performance.now() - start) / 1000;
-    if (!Number.isFinite(metrics.loss))
+    if (!Number.isFinite(metrics.loss) || !Number.isFinite(metrics.gradNorm))
       throw new DataError(
-        `step ${metrics.step}: the loss is ${metrics.loss}; the last checkpoint is kept, a smaller --learning-rate may help`,
+        `step ${metrics.step}: the loss is ${metrics.loss} and its gradient's length ${metrics.gradNorm}; the last checkpoint is kept, a smaller --learning-rate may help`,
       );
     log.add({ ...metrics, seconds });
     onStep?.({ ...metrics, seconds, tokens: tokensOf(batch, state.model.patchSize) });

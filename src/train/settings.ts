@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigError } from "../tensor/errors.ts";
+import { getPreset, type PresetName } from "../vilt/config.ts";
 
 /** How a model is pre-trained; with the model's own configuration, the seed and the data, it determines every bit. */
 export const TrainingSettings = z
@@ -18,13 +19,20 @@ export const TrainingSettings = z
     maskProbability: z.number().gt(0).lt(1),
     /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
     pairing: z.enum(["previous", "drawn"]),
+    /**
+     * Part of the mismatched pairs that get, in the second half of training, the caption's own picture with one point
+     * changed, where the data set can do that.
+     */
+    hardNegatives: z.number().min(0).max(1).default(0),
   })
   .strict();
 export type TrainingSettings = z.infer<typeof TrainingSettings>;
 
-const recipe: TrainingSettings = {
-  steps: 1670,
-  batchSize: 64,
+/** The batch belongs to the preset of the model. */
+type Settings = Omit<TrainingSettings, "batchSize">;
+
+const recipe: Settings = {
+  steps: 2400,
   learningRate: 3e-3,
   warmup: 0.05,
   weightDecay: 0.01,
@@ -33,28 +41,27 @@ const recipe: TrainingSettings = {
   clipNorm: 1,
   maskProbability: 0.3,
   pairing: "previous",
+  hardNegatives: 0,
 };
 
 /** Settings that go with the model presets of the same names. */
-const presets: Readonly<Record<string, TrainingSettings>> = {
-  toy: { ...recipe, batchSize: 32 },
+const presets: Readonly<Record<PresetName, Settings>> = {
+  toy: recipe,
   tiny: recipe,
-  small: { ...recipe, batchSize: 16, learningRate: 1e-3 },
+  small: { ...recipe, learningRate: 1e-3 },
   // The published run (Kim et al. 2021, §4.2), for those who have the machines.
   b32: {
     ...recipe,
-    ...{ steps: 100_000, batchSize: 4096, learningRate: 1e-4, warmup: 0.1, clipNorm: 1e9, maskProbability: 0.15 },
+    ...{ steps: 100_000, learningRate: 1e-4, warmup: 0.1, clipNorm: 1e9, maskProbability: 0.15 },
     pairing: "drawn",
   },
 };
 
-/** The settings of a preset with some of them changed. @throws {ConfigError} naming the setting that does not fit */
+/** The settings of a preset with some of them changed. @throws {ConfigError} naming the preset or the setting that does not fit */
 export function trainingSettings(preset: string, changes: Partial<TrainingSettings> = {}): TrainingSettings {
-  const base = presets[preset];
-  if (!base)
-    throw new ConfigError(`no training settings for preset "${preset}"; there are ${Object.keys(presets).join(", ")}`);
+  const { batchSize } = getPreset(preset);
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  return parseSettings({ ...base, ...given }, "training settings");
+  return parseSettings({ ...presets[preset as PresetName], batchSize, ...given }, "training settings");
 }
 
 /** @param where what the settings were read from, for the message */

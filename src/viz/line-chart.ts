@@ -38,7 +38,11 @@ function specOf({ points, references = [], ...chart }: LineChart): TopLevelSpec 
     width,
     height,
     background: "white",
-    config: { font: "DejaVu Sans", legend: { orient: "bottom", title: null }, view: { stroke: "#ccc" } },
+    config: {
+      font: "DejaVu Sans",
+      legend: { orient: "bottom", title: null, labelLimit: 0, columns: 3 },
+      view: { stroke: "#ccc" },
+    },
     layer: [
       {
         data: { values: points.filter((point) => Number.isFinite(point.y)) },

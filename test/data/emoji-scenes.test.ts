@@ -236,7 +236,7 @@ t.test("hard negatives: one thing differs; swapped relations are the opposite on
   let opposed = 0;
   for (let i = 0; i < 200; i++) {
     const scene = hard.sample("validation", i);
-    const swapped = hard.withThingSwapped("validation", i);
+    const swapped = hard.hardNegative("thing", "validation", i)!;
     const differing = names(scene).filter((name, at) => name !== names(swapped)[at]);
     t.equal(differing.length, 1);
     t.notOk(names(swapped).includes(differing[0]!), "what was taken away is nowhere else");
@@ -244,7 +244,7 @@ t.test("hard negatives: one thing differs; swapped relations are the opposite on
     t.ok(describesItself(swapped));
     t.equal(swapped.style, scene.style);
     if (scene.things.every(({ box }, at) => JSON.stringify(box) === JSON.stringify(swapped.things[at]!.box))) kept++;
-    const turned = hard.withRelationSwapped("validation", i);
+    const turned = hard.hardNegative("relation", "validation", i);
     t.equal(turned === null, scene.relation === undefined);
     if (!turned) continue;
     opposed++;

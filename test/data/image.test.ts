@@ -5,14 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
 import t from "tap";
-import {
-  decodeImage,
-  normalizeImage,
-  prepareImage,
-  type RgbImage,
-  resizeBicubic,
-  resizedSize,
-} from "../../src/data/image.ts";
+import { normalizeImage, prepareImage, type RgbImage, resizeBicubic, resizedSize } from "../../src/data/image.ts";
+import { decodeImage } from "../../src/data/image-file.ts";
 
 /** Recorded from the original's MinMaxResize and Pillow 9.4.0, as `resize.json` says. */
 const file = readFileSync(new URL("../golden/resize.safetensors", import.meta.url));

@@ -16,6 +16,7 @@ import {
 } from "../../src/data/masking.ts";
 import { normalizedWords, splitWords, Tokenizer } from "../../src/data/tokenizer.ts";
 import { SPECIAL_TOKENS, trainVocabulary, vocabularyOf } from "../../src/data/vocabulary.ts";
+import { readVocabularyFile } from "../../src/data/vocabulary-file.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 
 /** Recorded from transformers 4.2.1, as the files say. */
@@ -69,7 +70,7 @@ t.test("vocabularies: files, JSON, and what is wrong with a bad one", async (t) 
   const path = join(folder, "vocab.txt");
   const read = async (tokens: readonly string[]) => {
     await writeFile(path, `${tokens.join("\r\n")}\r\n`);
-    return Tokenizer.fromVocabFile(path);
+    return readVocabularyFile(path);
   };
   t.strictSame((await read(tokenizer.vocabulary)).vocabulary, tokenizer.vocabulary);
   t.strictSame(Tokenizer.fromJSON(JSON.parse(JSON.stringify(tokenizer))).vocabulary, tokenizer.vocabulary);
@@ -79,7 +80,7 @@ t.test("vocabularies: files, JSON, and what is wrong with a bad one", async (t) 
   await t.rejects(read(SPECIAL_TOKENS.slice(0, 4)), { name: "DataError", message: `${path}: no line reads [MASK]` });
   await t.rejects(read([...SPECIAL_TOKENS, "a", "b", "a"]), { message: `${path}, line 8: "a" stands in line 6 too` });
   await t.rejects(read([...SPECIAL_TOKENS, "", "b"]), { message: /line 6: expected a token, the line is empty/ });
-  await t.rejects(Tokenizer.fromVocabFile(join(folder, "none.txt")), {
+  await t.rejects(readVocabularyFile(join(folder, "none.txt")), {
     name: "DataError",
     message: /none\.txt: cannot be read/,
   });

@@ -20,6 +20,9 @@ import { hasDrawing, sprite } from "./sprites.ts";
 export const EMOJI_SPLITS = ["train", "validation", "unseen-style", "unseen-pairs"] as const;
 export type EmojiSplit = (typeof EMOJI_SPLITS)[number];
 
+/** What a hard negative has changed. */
+export type Change = "thing" | "relation";
+
 /** A drawn scene: the true box of everything that the caption names is known. */
 export interface Scene extends Sample {
   readonly things: readonly Thing[];
@@ -47,6 +50,7 @@ export interface EmojiScenesOptions {
 export class EmojiScenes implements CaptionedImages {
   readonly name = "emoji-scenes";
   readonly splits = EMOJI_SPLITS;
+  readonly changes: readonly Change[];
   readonly level: Level;
   readonly canvas: Canvas;
   readonly #rng: Rng;
@@ -56,6 +60,7 @@ export class EmojiScenes implements CaptionedImages {
     if (![height, width].every((side) => Number.isInteger(side) && side >= 16))
       throw new ConfigError(`emoji-scenes: a picture has 16 pixels or more a side, not ${height}×${width}`);
     this.level = level;
+    this.changes = level === "hard" ? ["thing", "relation"] : ["thing"];
     this.canvas = { height, width };
     this.#rng = new Rng(seed).split(`emoji-scenes/${level}`);
   }
@@ -71,23 +76,23 @@ export class EmojiScenes implements CaptionedImages {
   }
 
   /**
-   * Scene `index` with one thing exchanged; the others stay in place in half of the cases. Its caption is true of itself
-   * and false of the original, whose caption is false of it: either pairing is a hard negative.
+   * `thing`: one thing is exchanged; the others stay in place in half of the cases. `relation`: the two related things
+   * stand in each other's place; null when the caption states no relation. The new caption is true of the new scene and
+   * false of the original, as the original's is of the new one: either pairing is a hard negative.
    */
-  withThingSwapped(split: string, index: number, { progress = 1 }: { progress?: number } = {}): Scene {
+  hardNegative(
+    change: Change,
+    split: string,
+    index: number,
+    { progress = 1 }: { progress?: number } = {},
+  ): Scene | null {
     checkIndex(this, split, index);
     const plan = this.#plan(split as EmojiSplit, index, progress);
+    const record = `${split} scene ${index}, ${change} swapped`;
+    if (change === "relation")
+      return describe(plan, this.level).relation ? this.#scene(exchangePlaces(plan), record) : null;
     const rng = this.#rng.split(`${split}/${index}/exchange`);
-    const options = this.#options(split as EmojiSplit, progress);
-    return this.#scene(exchangeThing(rng, plan, options), `${split} scene ${index}, one thing swapped`);
-  }
-
-  /** The same by putting the two related things in each other's place; `null` when the caption states no relation. */
-  withRelationSwapped(split: string, index: number, { progress = 1 }: { progress?: number } = {}): Scene | null {
-    checkIndex(this, split, index);
-    const plan = this.#plan(split as EmojiSplit, index, progress);
-    if (!describe(plan, this.level).relation) return null;
-    return this.#scene(exchangePlaces(plan), `${split} scene ${index}, relation swapped`);
+    return this.#scene(exchangeThing(rng, plan, this.#options(split as EmojiSplit, progress)), record);
   }
 
   /** 53 tokens at the basic level. @throws {ConfigError} when `maxSize` is less than the captions need */

@@ -1,11 +1,9 @@
-import { collateImages, previousRow, selectImages } from "../../data/batch.ts";
 import { Rng } from "../../tensor/rng.ts";
 import { positionGrid } from "../../vilt/config.ts";
-import { uploadPairs } from "../batches.ts";
-import { compute } from "../compute.ts";
-import { countCorrect, type Recall, RunningMean } from "../metrics.ts";
-import { chunks, type EncodedSample, type EvaluationContext, type EvaluationOptions, type Score } from "./context.ts";
+import type { Recall } from "../metrics.ts";
+import type { EncodedSample, EvaluationOptions, Score } from "./context.ts";
 import { maskedWords } from "./masked-words.ts";
+import { hardMatching, matching } from "./matching.ts";
 import { type PointingScore, pointing } from "./pointing.ts";
 import { retrieval } from "./retrieval.ts";
 
@@ -14,6 +12,11 @@ export interface Evaluation {
   readonly samples: number;
   /** Matched and mismatched pairs told apart; half of each. */
   readonly matching: Score;
+  /**
+   * The same against hard negatives, by what is changed in the picture; absent where the data set makes none. Half of
+   * the pairs are matched, the other half are the same captions with the changed picture.
+   */
+  readonly hardMatching?: Readonly<Record<string, Score>>;
   /** One word masked with all its pieces, all of them right; a noun where the data set names things. */
   readonly maskedWords: Score;
   readonly pool: number;
@@ -38,37 +41,14 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   }
   const context = { ...options, encoded, rng: new Rng(seed).split(`evaluation/${split}`) };
   const found = await retrieval(context);
+  const hard = await hardMatching(context);
   const points = await pointing(context, positionGrid(model.config));
   return {
     ...{ split, samples: count },
     matching: await matching(context),
+    ...(hard && { hardMatching: hard }),
     maskedWords: await maskedWords(context),
     ...found,
     ...(points && { pointing: points }),
   };
-}
-
-/** Image–text matching on pairs made as in training, without a false negative where the data set knows its things. */
-async function matching({ encoded, model, tokenizer }: EvaluationContext): Promise<Score> {
-  const accuracy = new RunningMean();
-  const chance = new RunningMean();
-  for (const rows of chunks(encoded)) {
-    if (rows.length < 2) continue;
-    const { labels, imageOf } = previousRow(rows.map(({ sample }) => sample));
-    const images = selectImages(collateImages(rows.map(({ sample }) => sample)), imageOf);
-    const { logits } = await compute(() => {
-      const { pooled } = model.backbone.forward(
-        uploadPairs(
-          rows.map(({ encoding }) => encoding),
-          images,
-          tokenizer.padId,
-        ),
-      );
-      return { logits: model.imageTextMatchingHead.forward(pooled) };
-    });
-    const { correct, counted } = countCorrect(logits, labels, 2);
-    accuracy.add(correct / counted, counted);
-    chance.add(0.5, counted);
-  }
-  return { score: accuracy.mean, chance: chance.mean };
 }

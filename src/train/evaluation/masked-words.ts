@@ -1,6 +1,7 @@
 import { gather } from "../../autograd/ops/indexing.ts";
 import { reshape } from "../../autograd/ops/layout.ts";
 import { collateImages } from "../../data/batch.ts";
+import type { Thing } from "../../data/dataset.ts";
 import { replaceSelected, wholeWordGroups } from "../../data/masking.ts";
 import { fromArray } from "../../tensor/create.ts";
 import { uploadPairs } from "../batches.ts";
@@ -13,10 +14,15 @@ export function tokensOfWords({ encoding }: EncodedSample, [start, end]: readonl
   return encoding.words.flatMap((word, token) => (word >= start && word < end ? [token] : []));
 }
 
+/** The things of a sample whose words have tokens: those that were cut off with the caption's end have none. */
+export function thingsInText(row: EncodedSample): Thing[] {
+  return row.sample.things?.filter(({ words }) => tokensOfWords(row, words).length > 0) ?? [];
+}
+
 /** One noun of the caption, or one word where the data set names no things. */
 function chooseWord(row: EncodedSample, { rng }: EvaluationContext): number[] {
-  const { things } = row.sample;
-  if (things?.length) return tokensOfWords(row, rng.choice(things).words);
+  const things = thingsInText(row);
+  if (things.length > 0) return tokensOfWords(row, rng.choice(things).words);
   return rng.choice(wholeWordGroups(row.encoding.tokens));
 }
 

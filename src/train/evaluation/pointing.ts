@@ -7,7 +7,7 @@ import { alignmentOf, type ViltForPretraining } from "../../vilt/pretraining.ts"
 import { uploadPairs } from "../batches.ts";
 import { argmaxOf, patchCentreIn, RunningMean } from "../metrics.ts";
 import { chunks, type EncodedSample, type EvaluationContext } from "./context.ts";
-import { tokensOfWords } from "./masked-words.ts";
+import { thingsInText, tokensOfWords } from "./masked-words.ts";
 
 export interface PointingScore {
   /** Nouns whose patch of largest mass has its centre inside the true box. */
@@ -61,15 +61,15 @@ export async function pointing(
     for (const config of wordPatchAlignment) {
       const plans = await plansOf(rows, model, tokenizer.padId, config);
       for (const [b, row] of rows.entries())
-        for (const { words, box } of row.sample.things ?? []) {
+        for (const { words, box } of thingsInText(row)) {
           const patch = argmaxOf(massOf(plans[b]!, tokensOfWords(row, words)));
           hits.get(config.layer)!.add(patchCentreIn(box, patch, grid[1], patchSize) ? 1 : 0);
         }
     }
-    for (const { sample } of rows)
-      for (const { box } of sample.things ?? []) {
+    for (const row of rows)
+      for (const { box } of thingsInText(row)) {
         chance.add(shareInside(box, grid, patchSize));
-        someThing.add(1 / sample.things!.length);
+        someThing.add(1 / row.sample.things!.length);
       }
   }
   const baselines = { chance: chance.mean, someThing: someThing.mean };

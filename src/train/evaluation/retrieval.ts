@@ -1,8 +1,7 @@
 import { captionFits, collateImages, selectImages } from "../../data/batch.ts";
-import { uploadPairs } from "../batches.ts";
-import { compute } from "../compute.ts";
 import { type Recall, recall } from "../metrics.ts";
 import { chunks, type EncodedSample, type EvaluationContext } from "./context.ts";
+import { matchingLogits } from "./matching.ts";
 
 export interface Retrieval {
   readonly pool: number;
@@ -27,8 +26,8 @@ function distinct(encoded: readonly EncodedSample[], most: number): EncodedSampl
  * Every picture of a pool against every caption by the matching head's logit of "belongs together":
  * text retrieval ranks captions for a picture, image retrieval pictures for a caption.
  */
-export async function retrieval({ encoded, pool: most, model, tokenizer }: EvaluationContext): Promise<Retrieval> {
-  const pool = distinct(encoded, most);
+export async function retrieval(context: EvaluationContext): Promise<Retrieval> {
+  const pool = distinct(context.encoded, context.pool);
   const n = pool.length;
   const images = collateImages(pool.map(({ sample }) => sample));
   const scores = new Float64Array(n * n);
@@ -39,16 +38,7 @@ export async function retrieval({ encoded, pool: most, model, tokenizer }: Evalu
         images,
         rows.map(() => i),
       );
-      const { logits } = await compute(() => {
-        const { pooled } = model.backbone.forward(
-          uploadPairs(
-            rows.map(({ encoding }) => encoding),
-            picture,
-            tokenizer.padId,
-          ),
-        );
-        return { logits: model.imageTextMatchingHead.forward(pooled) };
-      });
+      const logits = await matchingLogits(rows, picture, context);
       for (let b = 0; b < rows.length; b++) scores[i * n + j++] = logits[2 * b + 1]!;
     }
   }

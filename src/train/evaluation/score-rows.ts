@@ -33,6 +33,9 @@ export function scoreRows(evaluations: readonly Evaluation[]): ScoreRow[] {
   );
   return [
     row("matching accuracy", { "a coin": first.matching.chance }, ({ matching }) => matching.score),
+    ...Object.entries(first.hardMatching ?? {}).map(([change, { chance }]) =>
+      row(`matching, one ${change} swapped`, { "a coin": chance }, ({ hardMatching }) => hardMatching?.[change]?.score),
+    ),
     row(
       "masked word accuracy",
       { [first.pointing ? "any noun" : "any token"]: first.maskedWords.chance },

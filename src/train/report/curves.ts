@@ -6,18 +6,17 @@ const MOST_POINTS = 150;
 
 type Lines = Readonly<Record<string, (step: LoggedStep) => number>>;
 
-/** Charts of what training logged, by name: the losses, the accuracies, and the gradient with the learning rate. */
+/** Charts of what training logged, by name. */
 export async function curves(steps: readonly LoggedStep[]): Promise<Record<string, string>> {
   const layers = Object.keys(steps[0]?.wpaLoss ?? {});
   const alignment = Object.fromEntries(
-    layers.map((layer) => [`alignment, ${layer}`, ({ wpaLoss }: LoggedStep) => wpaLoss[layer]!]),
+    layers.map((layer) => [`${layer} layer`, ({ wpaLoss }: LoggedStep) => wpaLoss[layer]!]),
   );
   const chart = (title: string, yLabel: string, lines: Lines, more: { yDomain?: readonly [number, number] } = {}) =>
     lineChart({ title, xLabel: "step", yLabel, points: pointsOf(steps, lines), ...more });
   const losses: Lines = {
     "masked words": ({ mlmLoss }) => mlmLoss,
     matching: ({ itmLoss }) => itmLoss,
-    ...alignment,
   };
   const accuracies: Lines = {
     "masked tokens": ({ mlmAccuracy }) => mlmAccuracy,
@@ -25,6 +24,7 @@ export async function curves(steps: readonly LoggedStep[]): Promise<Record<strin
   };
   return {
     losses: await chart("Losses", "loss", losses),
+    ...(layers.length > 0 && { alignment: await chart("Word–patch alignment", "weighted loss", alignment) }),
     accuracies: await chart("Accuracy on training batches", "share right", accuracies, { yDomain: [0, 1] }),
     gradient: await chart("Gradient before clipping", "norm", { gradient: ({ gradNorm }) => gradNorm }),
   };

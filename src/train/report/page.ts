@@ -5,7 +5,7 @@ const STYLE = `
   h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
   table { border-collapse: collapse; } th, td { padding: .25rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
   th:first-child, td:first-child { text-align: left; } td.chance { color: #777; text-align: left; }
-  .figures { display: flex; flex-wrap: wrap; gap: 1rem; } svg { max-width: 100%; height: auto; }
+  .figures { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1rem; } svg { max-width: 100%; height: auto; }
   pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; } p.remark { color: #555; }`;
 
 /** A whole HTML document that needs no other file. */
