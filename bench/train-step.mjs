@@ -1,11 +1,12 @@
 // How long does one step of pre-training take? npm run bench -- train-step --preset toy [--runs 20] [--json]
 // One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
 import { parseArgs } from "node:util";
-import { getThreads, setThreads } from "../dist/tensor/devices.js";
+import { setThreads } from "../dist/tensor/devices.js";
 import { Rng } from "../dist/tensor/rng.js";
 import { Pretrainer } from "../dist/train/pretrainer.js";
 import { trainingSettings } from "../dist/train/settings.js";
-import { getPreset } from "../dist/vilt/config.js";
+import { syntheticBatch } from "../dist/train/synthetic-batch.js";
+import { getPreset, positionGrid } from "../dist/vilt/config.js";
 import { median, printResults } from "./report.mjs";
 
 const { values: options } = parseArgs({
@@ -17,26 +18,6 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-
-/** Full-length texts, a seventh of the tokens masked, half of the images exchanged. */
-function syntheticBatch({ vocabularySize: V, maxTextLength: T, imageSize: [height, width] }, B, rng) {
-  const draw = () => 5 + rng.int(V - 5);
-  const ids = Int32Array.from({ length: B * T }, (_, k) => (k % T === 0 ? 2 : k % T === T - 1 ? 3 : draw()));
-  const maskedLabels = ids.map((id, k) => (id > 4 && k % 7 === 3 ? id : -100));
-  const images = () => ({
-    pixelValues: Float32Array.from({ length: B * 3 * height * width }, () => rng.uniform(-1, 1)),
-    pixelMask: new Int32Array(B * height * width).fill(1),
-    ...{ size: B, height, width },
-  });
-  return {
-    texts: { ids, textMask: new Int32Array(B * T).fill(1) },
-    maskedIds: ids.map((id, k) => (maskedLabels[k] >= 0 ? 4 : id)),
-    maskedLabels,
-    images: images(),
-    matchingImages: images(),
-    matchingLabels: Int32Array.from({ length: B }, (_, b) => (b < B / 2 ? 1 : 0)),
-  };
-}
 
 const preset = getPreset(options.preset);
 const { model, batchSize } = preset;
@@ -54,7 +35,9 @@ const config = {
 
 /** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
 function flopsPerStep() {
-  const [d, L, T, P] = [model.hiddenSize, model.numLayers, model.maxTextLength, (model.imageSize[0] / model.patchSize) * (model.imageSize[1] / model.patchSize)];
+  const [d, L, T] = [model.hiddenSize, model.numLayers, model.maxTextLength];
+  const [rows, columns] = positionGrid(model);
+  const P = rows * columns;
   const N = T + 1 + P;
   const pass = P * 3 * model.patchSize ** 2 * d + L * ((4 + 2 * model.mlpRatio) * N * d * d + 2 * N * N * d);
   const heads = config.maskedTokens * (d * d + d * model.vocabularySize) + batchSize * (d * d + 2 * d);
@@ -77,5 +60,4 @@ const results = counts.map((threads) => {
   const gflops = flopsPerStep() / medianMs / 1e6;
   return { name: "train-step", preset: options.preset, device: "wasm", threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops, config };
 });
-setThreads(getThreads());
 printResults(results, options.json);

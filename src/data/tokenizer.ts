@@ -31,7 +31,7 @@ const WHITESPACE = /[ \t\n\r\p{Zs}\p{Zl}\p{Zp}]+/u;
 const MOST_REMEMBERED = 100_000;
 
 /**
- * BERT's uncased WordPiece: lower case, accents dropped, punctuation apart, then the longest piece from the left
+ * BERT's WordPiece: lower case, accents dropped, punctuation apart, then the longest piece from the left
  * (Devlin et al. 2019). The work is done by `@huggingface/tokenizers`; special ids are read from the vocabulary.
  */
 export class Tokenizer {
@@ -48,9 +48,10 @@ export class Tokenizer {
   /**
    * @param vocabulary one token an id, each once, with the five special ones anywhere
    * @param source what an error message calls the vocabulary
+   * @param options.lowercase false for a cased vocabulary: letters and accents stay as they are
    * @throws {DataError} naming the source, and the line for a token that is empty or comes twice
    */
-  constructor(vocabulary: readonly string[], source = "vocabulary") {
+  constructor(vocabulary: readonly string[], source = "vocabulary", { lowercase = true } = {}) {
     const ids = indexVocabulary(vocabulary, source);
     this.vocabulary = [...vocabulary];
     [this.padId, this.unknownId, this.clsId, this.sepId, this.maskId] = SPECIAL_TOKENS.map((token) => ids[token]!) as [
@@ -60,7 +61,7 @@ export class Tokenizer {
       number,
       number,
     ];
-    this.#wordPiece = wordPiece(ids);
+    this.#wordPiece = wordPiece(ids, lowercase);
   }
 
   /** @param source what an error message calls the place that the JSON was read from */
@@ -80,17 +81,10 @@ export class Tokenizer {
    * @throws {DataError} for a caption without any piece, and for one over `maxLength` unless it may be truncated
    */
   encode(text: string, { maxLength, truncate = false, record = "caption" }: EncodeOptions = {}): Encoding {
-    const ids = [this.clsId];
-    const tokens = ["[CLS]"];
-    const words = [-1];
-    for (const [at, word] of splitWords(text).entries()) {
-      const pieces = this.#cut(word);
-      for (let i = 0; i < pieces.ids.length; i++) {
-        ids.push(pieces.ids[i]!);
-        tokens.push(pieces.tokens[i]!);
-        words.push(at);
-      }
-    }
+    const { ids, tokens, words } = this.tokenize(text);
+    ids.unshift(this.clsId);
+    tokens.unshift("[CLS]");
+    words.unshift(-1);
     if (ids.length === 1) throw new DataError(`${record}: the caption ${quote(text)} is empty`);
     const limit = (maxLength ?? Infinity) - 1;
     if (ids.length > limit && !truncate)
@@ -101,6 +95,20 @@ export class Tokenizer {
     ids.push(this.sepId);
     tokens.push("[SEP]");
     words.push(-1);
+    return { ids, tokens, words };
+  }
+
+  /** The pieces of a text, without special tokens; none for a text that is empty. */
+  tokenize(text: string): Encoding {
+    const [ids, tokens, words]: [number[], string[], number[]] = [[], [], []];
+    for (const [at, word] of splitWords(text).entries()) {
+      const pieces = this.#cut(word);
+      for (let i = 0; i < pieces.ids.length; i++) {
+        ids.push(pieces.ids[i]!);
+        tokens.push(pieces.tokens[i]!);
+        words.push(at);
+      }
+    }
     return { ids, tokens, words };
   }
 
@@ -155,8 +163,8 @@ function indexVocabulary(vocabulary: readonly string[], source: string): Record<
   return Object.fromEntries(ids);
 }
 
-/** The parts of BERT's uncased tokenizer, as its `tokenizer.json` names them. */
-function wordPiece(vocab: Readonly<Record<string, number>>): HuggingFaceTokenizer {
+/** The parts of BERT's tokenizer, as its `tokenizer.json` names them. */
+function wordPiece(vocab: Readonly<Record<string, number>>, lowercase = true): HuggingFaceTokenizer {
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return new HuggingFaceTokenizer(
     {
@@ -166,8 +174,8 @@ function wordPiece(vocab: Readonly<Record<string, number>>): HuggingFaceTokenize
         type: "BertNormalizer",
         clean_text: true,
         handle_chinese_chars: true,
-        strip_accents: true,
-        lowercase: true,
+        strip_accents: lowercase,
+        lowercase,
       },
       pre_tokenizer: { type: "BertPreTokenizer" },
       post_processor: null,

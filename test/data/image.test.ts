@@ -1,26 +1,12 @@
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
 import t from "tap";
-import { normalizeImage, prepareImage, type RgbImage, resizeBicubic, resizedSize } from "../../src/data/image.ts";
-import { decodeImage } from "../../src/data/image-file.ts";
+import { denormalizeImage, normalizeImage, type RgbImage, resizeBicubic, resizedSize } from "../../src/data/image.ts";
+import { decodeImage, encodePng } from "../../src/data/image-file.ts";
 
-/** Recorded from the original's MinMaxResize and Pillow 9.4.0, as `resize.json` says. */
-const file = readFileSync(new URL("../golden/resize.safetensors", import.meta.url));
-const headerLength = Number(file.readBigUInt64LE(0));
-const header = JSON.parse(file.toString("utf8", 8, 8 + headerLength)) as Record<
-  string,
-  { shape: number[]; data_offsets: [number, number] }
->;
-const bytes = (name: string) =>
-  file.subarray(...(header[name]!.data_offsets.map((at) => at + 8 + headerLength) as [number, number]));
-const picture = (name: string): RgbImage => {
-  const [height, width] = header[name]!.shape as [number, number];
-  return { data: new Uint8Array(bytes(name)), width, height };
-};
 /** The picture of the fixtures in spec B: value = (37x + 59y + 83c + 11xy) mod 256. */
 const fixture = (width: number, height: number): RgbImage => {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
@@ -30,12 +16,7 @@ const fixture = (width: number, height: number): RgbImage => {
   return { data, width, height };
 };
 
-t.test("resize: Pillow's bicubic, bit for bit", async (t) => {
-  for (const name of ["bicubic0", "bicubic1", "bicubic2", "raw0", "raw1"]) {
-    const expected = picture(`${name}/out`);
-    const { data } = resizeBicubic(picture(`${name}/in`), expected.width, expected.height);
-    t.equal(Buffer.compare(data, expected.data), 0, name);
-  }
+t.test("resize: sums and pixels that Pillow gives for a formula", async (t) => {
   const sums = [
     [4, 3, 4622],
     [16, 8, 49253],
@@ -52,16 +33,7 @@ t.test("resize: Pillow's bicubic, bit for bit", async (t) => {
   );
 });
 
-t.test("sizes: the original's rule for a table of sizes, the spec's examples, at least one patch", async (t) => {
-  const table = bytes("size_table");
-  for (let row = 0; row < header.size_table!.shape[0]!; row++) {
-    const [shorter, longer, width, height, newWidth, newHeight] = [0, 1, 2, 3, 4, 5].map((i) =>
-      table.readInt32LE(4 * (6 * row + i)),
-    ) as [number, number, number, number, number, number];
-    t.equal(longer, Math.floor((1333 / 800) * shorter));
-    const expected = { width: Math.max(newWidth, 32), height: Math.max(newHeight, 32) };
-    t.strictSame(resizedSize(width, height, { shorter, divisor: 32 }), expected, `${width}×${height} to ${shorter}`);
-  }
+t.test("sizes: the spec's examples, at least one patch", async (t) => {
   const examples = [
     [640, 480, 512, 384],
     [480, 640, 384, 512],
@@ -77,12 +49,7 @@ t.test("sizes: the original's rule for a table of sizes, the spec's examples, at
   t.throws(() => resizedSize(0, 4, { shorter: 48, divisor: 12 }), { name: "ConfigError" });
 });
 
-t.test("the whole transform: resize, then −1 … 1 by planes", async (t) => {
-  const input = picture("pixelbert/in");
-  const { image, width, height } = prepareImage(input, { shorter: 64, divisor: 32 });
-  t.strictSame([3, height, width], header["pixelbert/out"]!.shape);
-  const expected = bytes("pixelbert/out");
-  t.ok(image.every((value, i) => Math.abs(value - expected.readFloatLE(4 * i)) <= 1e-6));
+t.test("the transform: a plain picture stays plain; bytes become −1 … 1 by planes and back", async (t) => {
   fc.assert(
     fc.property(
       fc.nat(255),
@@ -101,6 +68,9 @@ t.test("the whole transform: resize, then −1 … 1 by planes", async (t) => {
     [...normalizeImage({ data: Uint8Array.of(0, 255, 51), width: 1, height: 1 }).image],
     [-1, 1, Math.fround(-0.6)],
   );
+  const bytes = fixture(5, 7);
+  t.strictSame(denormalizeImage(normalizeImage(bytes)), bytes);
+  t.strictSame(await decodeImage(await encodePng(bytes)), bytes);
 });
 
 t.test("decode: the three formats, grey, opacity, 16 bits, CMYK; and clear errors", async (t) => {

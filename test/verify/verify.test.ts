@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
@@ -19,6 +19,9 @@ const compared: Record<string, number> = {
   losses_pretrain_a: 124,
   losses_pretrain_b: 124,
   pos_embed: 57,
+  resize: 86,
+  whole_word_mask: 172,
+  wordpiece: 98,
   wpa_ipot: 32,
 };
 const exact = { device: "cpu", dtype: "float64" } as const;
@@ -28,7 +31,8 @@ function folderWith(t: { testdir(): string }, ...names: string[]): string {
   const folder = t.testdir();
   for (const name of names)
     for (const ending of ["json", "safetensors"])
-      cpSync(path.join(golden, `${name}.${ending}`), path.join(folder, `${name}.${ending}`));
+      if (existsSync(path.join(golden, `${name}.${ending}`)))
+        cpSync(path.join(golden, `${name}.${ending}`), path.join(folder, `${name}.${ending}`));
   return folder;
 }
 
@@ -71,6 +75,21 @@ t.test("one changed value fails, and is named", async (t) => {
   );
 });
 
+t.test("records of plain data are compared too", async (t) => {
+  const folder = folderWith(t, "wordpiece", "whole_word_mask");
+  const change = (name: string, pattern: RegExp, by: string) => {
+    const file = path.join(folder, `${name}.json`);
+    const text = readFileSync(file, "utf8");
+    t.match(text, pattern);
+    writeFileSync(file, text.replace(pattern, by));
+  };
+  change("wordpiece", /"tokens": \[\s*"the"/, '"tokens": ["cat"');
+  change("whole_word_mask", /"num_to_predict": 1/, '"num_to_predict": 2');
+  const [masks, pieces] = await verifyFolder(folder, exact);
+  t.match(masks, { status: "fail", failures: [/^plain, 0\.15, order .*: how many: computed 1, recorded 2$/] });
+  t.match(pieces, { status: "fail", failures: [/^tokens of "The unaffable giraffe": computed \["the",/] });
+});
+
 t.test("what is recorded but not computed is a failure; what cannot be run is an error, not a pass", async (t) => {
   const folder = folderWith(t, "forward_c", "forward_b", "forward_hole");
   edit(folder, "forward_c", (tensors) =>
@@ -82,6 +101,7 @@ t.test("what is recorded but not computed is a failure; what cannot be run is an
   const write = (name: string, json: unknown) => writeFileSync(path.join(folder, name), JSON.stringify(json));
   write("strange.json", { kind: "constructor" });
   write("settings.json", { no: "kind" });
+  write("odd.json", { kind: 3 });
   writeFileSync(path.join(folder, "broken.json"), "{");
   const results = await verifyFolder(folder, exact);
   const line = (name: string) => results.find((result) => result.case === name)!;
@@ -91,6 +111,7 @@ t.test("what is recorded but not computed is a failure; what cannot be run is an
   t.match(line("forward_hole"), { status: "error", failures: [/is the file truncated/] });
   t.match(line("strange"), { status: "error", failures: [/unknown kind "constructor"; known are vilt_forward/] });
   t.match(line("broken"), { status: "error", kind: "unreadable" });
+  t.match(line("odd"), { status: "error", failures: [/odd\.json: .*kind/] }, "whatever states a kind is a case");
   t.equal(line("settings"), undefined, "a JSON file without a kind is no case");
   const empty = path.join(folder, "empty");
   mkdirSync(empty);

@@ -24,7 +24,7 @@ export async function curves(steps: readonly LoggedStep[]): Promise<Record<strin
   };
   return {
     losses: await chart("Losses", "loss", losses),
-    ...(layers.length > 0 && { alignment: await chart("Word–patch alignment", "weighted loss", alignment) }),
+    ...(layers.length > 0 && { "alignment-loss": await chart("Word–patch alignment", "weighted loss", alignment) }),
     accuracies: await chart("Accuracy on training batches", "share right", accuracies, { yDomain: [0, 1] }),
     gradient: await chart("Gradient before clipping", "norm", { gradient: ({ gradNorm }) => gradNorm }),
   };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { formatShape } from "../../tensor/errors.ts";
 import { type Shape, sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -12,15 +13,23 @@ export interface Claim {
   readonly slack?: ArrayLike<number>;
 }
 
+/** Plain data that should equal what the case's JSON records: exactly, and in the same order. */
+export interface Check {
+  readonly name: string;
+  readonly actual: unknown;
+  readonly expected: unknown;
+}
+
 /** What a kind computes from a case. */
 export interface Claims {
   readonly claims: readonly Claim[];
+  readonly checks?: readonly Check[];
   /** Recorded tensors that went in; `in/…` and `weight/…` are taken for granted. */
   readonly inputs?: readonly string[];
 }
 
 export interface Comparison {
-  /** Tensors compared. */
+  /** Tensors and records compared. */
   readonly compared: number;
   /** The tensor with the largest error in units of its tolerance. */
   readonly worst: string | null;
@@ -34,7 +43,7 @@ export interface Comparison {
 const exact: Tolerance = { atol: 0, rtol: 0 };
 
 /** Compares every claim; a recorded tensor that is neither claimed nor an input is a failure too. */
-export async function compare(golden: GoldenCase, { claims, inputs = [] }: Claims): Promise<Comparison> {
+export async function compare(golden: GoldenCase, { claims, checks = [], inputs = [] }: Claims): Promise<Comparison> {
   const failures: string[] = [];
   let worst = { name: null as string | null, ratio: -1, error: 0, allowed: 0 };
   for (const { name, value, tolerance, slack } of claims) {
@@ -52,13 +61,21 @@ export async function compare(golden: GoldenCase, { claims, inputs = [] }: Claim
         `${name}: differs by ${difference.error.toExponential(2)} at element ${difference.at}, ${difference.allowed.toExponential(2)} is allowed`,
       );
   }
+  for (const { name, actual, expected } of checks)
+    if (!isDeepStrictEqual(actual, expected))
+      failures.push(`${name}: computed ${excerpt(actual)}, recorded ${excerpt(expected)}`);
   const seen = new Set([...claims.map(({ name }) => name), ...inputs]);
   for (const name of golden.tensors.keys())
     if (!seen.has(name) && !name.startsWith("in/") && !name.startsWith("weight/"))
       failures.push(`${name}: recorded but not computed`);
-  const compared = claims.length;
+  const compared = claims.length + checks.length;
   if (compared === 0) failures.push("nothing was compared");
   return { compared, worst: worst.name, largestError: worst.error, tolerance: worst.allowed, failures };
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }
 
 /** The element with the largest error in units of what is allowed there; NaN is infinitely wrong unless recorded. */

@@ -23,7 +23,8 @@ const metadataSchema = z.looseObject({
   kind: z.string(),
   case: z.string().optional(),
   file: z.string().optional(),
-  tolerances: z.record(z.string(), z.unknown()).default({}),
+  /** By name; some cases say the one word "exact". */
+  tolerances: z.union([z.record(z.string(), z.unknown()), z.string()]).default({}),
 });
 const toleranceSchema = z.object({ atol: z.number().default(0), rtol: z.number().default(0) });
 
@@ -69,8 +70,10 @@ export class GoldenCase {
 
   /** The tolerance that the case states under the first of these keys, or the default. */
   tolerance(keys: readonly string[], otherwise: Tolerance): Tolerance {
+    const { tolerances } = this.metadata;
+    if (typeof tolerances === "string") return otherwise;
     for (const key of keys) {
-      const stated = toleranceSchema.safeParse(this.metadata.tolerances[key]);
+      const stated = toleranceSchema.safeParse(tolerances[key]);
       if (stated.success) return stated.data;
     }
     return otherwise;
@@ -101,8 +104,9 @@ function readCase(folder: string, file: string): ReadCase[] {
   const name = file.slice(0, -".json".length);
   try {
     const json: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
+    if (typeof json !== "object" || json === null || !("kind" in json)) return [];
     const metadata = metadataSchema.safeParse(json);
-    if (!metadata.success) return [];
+    if (!metadata.success) throw new DataError(`${file}: ${z.prettifyError(metadata.error).replaceAll("\n", " ")}`);
     const { file: stated } = metadata.data;
     const tensorFile = path.join(folder, stated ?? `${name}.safetensors`);
     if (stated === undefined && !existsSync(tensorFile)) return [new GoldenCase(name, metadata.data, new Map())];

@@ -5,9 +5,11 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { type Claims, type Comparison, compare } from "./comparison.ts";
 import { GoldenCase, type ReadCase, readCases, type UnderTest } from "./golden-case.ts";
 import { verifyForward } from "./kinds/forward.ts";
+import { verifyResize } from "./kinds/image.ts";
 import { verifyLayers } from "./kinds/layers.ts";
 import { verifyLosses } from "./kinds/losses.ts";
 import { verifyPositionEmbedding } from "./kinds/position-embedding.ts";
+import { verifyWholeWordMask, verifyWordPiece } from "./kinds/text.ts";
 import { verifyTransport } from "./kinds/transport.ts";
 
 /** Computes what a case of one kind records. */
@@ -19,6 +21,9 @@ const kinds: Readonly<Record<string, Kind>> = {
   pos_embed: verifyPositionEmbedding,
   wpa_ipot: verifyTransport,
   layers_f64: verifyLayers,
+  resize: verifyResize,
+  wordpiece: verifyWordPiece,
+  whole_word_mask: verifyWholeWordMask,
 };
 
 export interface CaseResult extends Comparison {
