@@ -1,3 +1,4 @@
+import { DataError } from "../tensor/errors.ts";
 import { modelOf, readCheckpoint } from "../train/checkpoint.ts";
 import { judgedSplits, openDataset } from "../train/data-source.ts";
 import { type Evaluation, evaluate } from "../train/evaluation/evaluation.ts";
@@ -24,10 +25,12 @@ export function evaluateCommand() {
       const truncate = options.truncate || state.data.truncate;
       const { samples, pool, seed } = options;
       const evaluations: Evaluation[] = [];
-      for (const split of options.split ?? judgedSplits(dataset))
+      for (const split of options.split ?? judgedSplits(dataset)) {
+        if (dataset.size(split) === 0) throw new DataError(`${dataset.name}: the split "${split}" has no samples`);
         evaluations.push(
           await evaluate({ model, tokenizer, dataset, split, samples, pool, wordPatchAlignment, truncate, seed }),
         );
+      }
       printResult(options.json, { step: state.step, evaluations }, evaluationTable(evaluations));
     });
 }

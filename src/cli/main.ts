@@ -20,7 +20,9 @@ const program = new Command("viltgrad")
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof ViltgradError)) throw error;
+  // A failed system call says in its message what failed and at which path.
+  const isExpected = error instanceof ViltgradError || (error instanceof Error && "syscall" in error);
+  if (!isExpected) throw error;
   process.stderr.write(`viltgrad: ${error.message}\n`);
   process.exitCode = 1;
 }

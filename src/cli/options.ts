@@ -6,7 +6,7 @@ import { setThreads } from "../tensor/devices.ts";
 export function wholeNumber(least = 0): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least)
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least)
       throw new InvalidArgumentError(`a whole number from ${least} on is needed.`);
     return value;
   };

@@ -1,5 +1,5 @@
 import type { Evaluation } from "../train/evaluation/evaluation.ts";
-import { scoreRows } from "../train/evaluation/score-rows.ts";
+import { formatScore, scoreRows } from "../train/evaluation/score-rows.ts";
 
 /** Columns of equal width, the first to the left and the others to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
@@ -13,9 +13,9 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 export function evaluationTable(evaluations: readonly Evaluation[]): string {
   const rows = scoreRows(evaluations).map(({ label, scores, chance }) => [
     label,
-    ...scores.map((score) => score?.toFixed(3) ?? "–"),
+    ...scores.map(formatScore),
     Object.entries(chance)
-      .map(([guess, value]) => `${value.toFixed(3)} (${guess})`)
+      .map(([guess, value]) => `${formatScore(value)} (${guess})`)
       .join(", "),
   ]);
   return formatTable([["", ...evaluations.map(({ split }) => split), "chance"], ...rows]);

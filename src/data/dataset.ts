@@ -48,6 +48,8 @@ export interface CaptionedImages {
    * @param options.progress the part of training that is done, in [0, 1], for data sets with a curriculum; 1 when not said
    */
   sample(split: string, index: number, options?: { progress?: number }): Sample | Promise<Sample>;
+  /** Every caption of every split, where they are finitely many: what can be checked before training begins. */
+  captions?(): Iterable<Pick<Sample, "caption" | "record">>;
   /** What can be changed in a picture so that its caption becomes false in that one point; none where it is not said. */
   readonly changes?: readonly string[];
   /**

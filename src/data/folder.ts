@@ -92,6 +92,10 @@ export class FolderImages implements CaptionedImages {
     return { ...(await this.#prepare(image, record)), caption, picture: image, record };
   }
 
+  *captions(): Generator<Pick<Sample, "caption" | "record">> {
+    for (const items of this.#items.values()) yield* items;
+  }
+
   /** Trained on the captions of the training split. */
   vocabulary(maxSize: number): string[] {
     const counts = new Map<string, number>();

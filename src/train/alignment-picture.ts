@@ -1,6 +1,7 @@
 import { denormalizeImage } from "../data/image.ts";
 import { encodePng } from "../data/image-file.ts";
 import { splitWords } from "../data/tokenizer.ts";
+import { DataError } from "../tensor/errors.ts";
 import type { WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
 import type { ViltForPretraining } from "../vilt/pretraining.ts";
@@ -50,7 +51,12 @@ export async function alignmentPicture(
   const patchIndex = Array.from({ length: grid[0] * grid[1] }, (_, k) => [Math.floor(k / grid[1]), k % grid[1]]).flat();
   const words = spans.map((span) => {
     const mass = massOf(plan!, tokensOfWords(row, span));
+    const word = caption.slice(...span).join(" ");
     const total = mass.reduce((sum, value) => sum + value, 0);
+    if (!(total > 0 && total < Infinity))
+      throw new DataError(
+        `alignment: "${word}" has a mass of ${total} on the patches, with β ${settings.beta}; a larger one may help`,
+      );
     const patch = argmaxOf(mass);
     const box = sample.things?.find((thing) => thing.words[0] === span[0] && thing.words[1] === span[1])?.box;
     const hit = box && patchCentreIn(box, patch, grid[1], patchSize);
@@ -61,7 +67,7 @@ export async function alignmentPicture(
     };
     return {
       aligned,
-      word: caption.slice(...span).join(" "),
+      word,
       mass: [...mass].map((value) => value / total),
       patch: [Math.floor(patch / grid[1]), patch % grid[1]] as const,
       ...(hit !== undefined && { hit }),

@@ -8,7 +8,7 @@ import path from "node:path";
 export function writeFileAtomic(file: string, content: Uint8Array | string): void {
   mkdirSync(path.dirname(file), { recursive: true });
   const bytes = typeof content === "string" ? Buffer.from(content) : content;
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = `${file}.tmp`; // always the same: what a killed process leaves, the next one overwrites
   const descriptor = openSync(temporary, "w");
   try {
     try {

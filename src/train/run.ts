@@ -39,7 +39,12 @@ export interface NewRun {
   readonly placement?: Placement;
 }
 
-/** Starts a run in a folder that holds none yet. @throws {ConfigError} when it does: nothing is overwritten */
+/**
+ * Starts a run in a folder that holds none yet.
+ *
+ * @throws {ConfigError} when it does: nothing is overwritten
+ * @throws {DataError} naming the record of a caption that is too long, before anything is written
+ */
 export async function startRun({ folder, preset, data, settings, seed, placement }: NewRun): Promise<Run> {
   if (existsSync(path.join(folder, CHECKPOINT_FILE)) || existsSync(path.join(folder, "config.json")))
     throw new ConfigError(
@@ -53,6 +58,8 @@ export async function startRun({ folder, preset, data, settings, seed, placement
       `${data.name}: ${dataset.size("train")} training samples do not fill a batch of ${full.batchSize}`,
     );
   const tokenizer = new Tokenizer(dataset.vocabulary(base.vocabularySize), data.name);
+  const limits = { maxLength: base.maxTextLength, truncate: data.truncate };
+  for (const { caption, record } of dataset.captions?.() ?? []) tokenizer.encode(caption, { ...limits, record });
   const model = { ...base, vocabularySize: tokenizer.vocabulary.length };
   const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary: tokenizer.vocabulary };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });

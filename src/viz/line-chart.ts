@@ -12,7 +12,7 @@ export interface LineChart {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  /** Points whose y is not finite are left out. */
+  /** A y that is not finite leaves a gap in its line. */
   readonly points: readonly ChartPoint[];
   /** Values of y to mark with a dashed line, such as a chance level, each with its name. */
   readonly references?: readonly { readonly y: number; readonly label: string }[];
@@ -45,8 +45,8 @@ function specOf({ points, references = [], ...chart }: LineChart): TopLevelSpec 
     },
     layer: [
       {
-        data: { values: points.filter((point) => Number.isFinite(point.y)) },
-        mark: { type: "line", strokeWidth: 1.5, clip: true },
+        data: { values: points.map((point) => ({ ...point, y: Number.isFinite(point.y) ? point.y : null })) },
+        mark: { type: "line", strokeWidth: 1.5, clip: true, invalid: "break-paths-filter-domains" },
         encoding: {
           x: { field: "x", type: "quantitative", title: xLabel },
           y,

@@ -46,3 +46,8 @@ export function scoreRows(evaluations: readonly Evaluation[]): ScoreRow[] {
     ...pointing,
   ];
 }
+
+/** A score as tables print it; a dash where nothing could be scored, as with one sample that has no other to be told from. */
+export function formatScore(score: number | undefined): string {
+  return score === undefined || Number.isNaN(score) ? "–" : score.toFixed(3);
+}

@@ -5,7 +5,7 @@ import { alignmentPicture } from "../alignment-picture.ts";
 import { judgedSplits } from "../data-source.ts";
 import type { EncodedSample } from "../evaluation/context.ts";
 import { type Evaluation, evaluate } from "../evaluation/evaluation.ts";
-import { scoreRows } from "../evaluation/score-rows.ts";
+import { formatScore, scoreRows } from "../evaluation/score-rows.ts";
 import { writeFileAtomic } from "../files.ts";
 import type { Run } from "../run.ts";
 import { curves } from "./curves.ts";
@@ -99,9 +99,9 @@ function reportPage({ state, pretrainer, log }: Run, { evaluations, charts, alig
   const seconds = log.steps.reduce((total, step) => total + step.seconds, 0);
   const scores = scoreRows(evaluations).map(({ label, scores, chance }) => [
     label,
-    ...scores.map((score) => score?.toFixed(3) ?? "–"),
+    ...scores.map(formatScore),
     Object.entries(chance)
-      .map(([guess, value]) => `${guess} ${value.toFixed(3)}`)
+      .map(([guess, value]) => `${guess} ${formatScore(value)}`)
       .join(", "),
   ]);
   const judged = evaluations.map(({ split, samples }) => `${split} (${samples})`);
