@@ -100,9 +100,11 @@ export { Linear } from "./nn/linear.ts";
 export { Mlp } from "./nn/mlp.ts";
 export { type HostArray, Module } from "./nn/module.ts";
 export { MultiHeadSelfAttention } from "./nn/multi-head-self-attention.ts";
-export { AdamW, decayGroups, type ParameterGroup } from "./optim/adamw.ts";
+export { AdamW, type AdamwOptions } from "./optim/adamw.ts";
 export { clipFactor, globalNorm } from "./optim/clip.ts";
+export { decayGroups, type ParameterGroup } from "./optim/groups.ts";
 export { cosineDecay, polynomialDecay, type Schedule } from "./optim/schedules.ts";
+export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export { Pretrainer, type StepMetrics } from "./train/pretrainer.ts";
 export { type TrainingSettings, trainingSettings } from "./train/settings.ts";
 // ViLT

@@ -14,16 +14,20 @@ function checkSteps(name: string, { warmupSteps, totalSteps }: WarmupOptions): v
 }
 
 /**
- * Linear warm-up step / warmup, then polynomial decay (1 − (step − warmup) / (total − warmup))^power to 0 at `total`,
- * and 0 beyond. The first step has factor 0 where there is a warm-up (ViLT's schedule, with power 1).
+ * Linear warm-up step / warmup, then polynomial decay end + (1 − end)(1 − (step − warmup) / (total − warmup))^power,
+ * and `end` beyond `total`. The first step has factor 0 where there is a warm-up (ViLT's schedule, with power 1 and end 0).
  */
-export function polynomialDecay({ power = 1, ...steps }: WarmupOptions & { readonly power?: number }): Schedule {
+export function polynomialDecay({
+  power = 1,
+  end = 0,
+  ...steps
+}: WarmupOptions & { readonly power?: number; readonly end?: number }): Schedule {
   checkSteps("polynomialDecay", steps);
   const { warmupSteps, totalSteps } = steps;
   return (step) => {
     if (step < warmupSteps) return step / warmupSteps;
-    if (step >= totalSteps) return 0;
-    return (1 - (step - warmupSteps) / (totalSteps - warmupSteps)) ** power;
+    if (step >= totalSteps) return end;
+    return end + (1 - end) * (1 - (step - warmupSteps) / (totalSteps - warmupSteps)) ** power;
   };
 }
 

@@ -103,7 +103,7 @@ export interface FusedKernels {
 
 /** Kernels that change their operands in place; optimisers alone use them, on cells that they own. */
 export interface UpdateKernels {
-  /** (parameter, grad, m, v): one step of AdamW; parameter, m and v are overwritten. */
+  /** (parameter, grad, m, v): one step of Adam or AdamW; parameter, m and v are overwritten. */
   adamw: AdamwAttributes;
   /** (parameter, grad, velocity): one step of SGD with momentum. */
   sgd: SgdAttributes;
@@ -117,16 +117,20 @@ export interface SgdAttributes {
   readonly gradScale: number;
 }
 
+/** The members of Adam's family differ in where ε and the decay stand; the optimiser works that out. */
 export interface AdamwAttributes {
-  readonly learningRate: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** 1-based step of the bias correction. */
-  readonly step: number;
   /** Multiplies the gradient first: gradient clipping. */
   readonly gradScale: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  /** Added to √v. */
+  readonly eps: number;
+  /** Multiplies m / (√v + ε): the learning rate with its bias correction. */
+  readonly stepSize: number;
+  /** This part of the parameter is added to the gradient, or taken from the parameter before or after the step. */
+  readonly gradientDecay: number;
+  readonly decayBefore: number;
+  readonly decayAfter: number;
 }
 
 export type KernelTable = PrimitiveKernels & FusedKernels & UpdateKernels;

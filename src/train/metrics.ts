@@ -74,3 +74,11 @@ export function patchCentreIn(box: Box, patch: number, gridWidth: number, patchS
   const y = (Math.floor(patch / gridWidth) + 0.5) * patchSize;
   return x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height;
 }
+
+/** Mean soft score, of rows of `targets` [n, classes], at the class that each row of `logits` [n, classes] makes largest. */
+export function softScore(logits: ArrayLike<number>, targets: ArrayLike<number>, classes: number): number {
+  const n = targets.length / classes;
+  let total = 0;
+  for (let row = 0; row < n; row++) total += targets[row * classes + argmaxOf(logits, row * classes, classes)]!;
+  return total / n;
+}

@@ -1,6 +1,7 @@
 import { backward } from "../autograd/grad.ts";
-import { AdamW, decayGroups } from "../optim/adamw.ts";
+import { AdamW } from "../optim/adamw.ts";
 import { clipFactor, globalNorm } from "../optim/clip.ts";
+import { decayGroups } from "../optim/groups.ts";
 import { polynomialDecay, type Schedule } from "../optim/schedules.ts";
 import type { Placement } from "../tensor/create.ts";
 import { Rng } from "../tensor/rng.ts";

@@ -381,7 +381,10 @@ for (const device of devices) {
         kernel: "adamw",
         inputs,
         out: none,
-        attributes: { ...common, beta1: 0.9, beta2: 0.98, eps: 1e-8, step: 3 },
+        attributes: {
+          ...{ gradScale: 0.5, beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
+          ...{ gradientDecay: 0.3, decayBefore: 0.02, decayAfter: 0.01 },
+        },
       }),
     );
     forAll(fc.tuple(four, fc.boolean()), ([inputs, nesterov]) =>

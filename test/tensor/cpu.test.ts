@@ -419,8 +419,10 @@ function distance(a: ArrayLike<number>, b: readonly number[]): number {
 }
 
 t.test("adamw: the recorded steps of the original's optimiser, and their clipped form", async (t) => {
-  const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.1, gradScale: 1 };
-  const attributes = (step: number): AdamwAttributes => ({ ...settings, step });
+  const settings = { beta1: 0.9, beta2: 0.98, eps: 1e-8, gradScale: 1 };
+  const decay = { gradientDecay: 0, decayBefore: 0, decayAfter: 0.1 * 0.1 };
+  const stepSize = (step: number) => (0.1 * Math.sqrt(1 - 0.98 ** step)) / (1 - 0.9 ** step);
+  const attributes = (step: number): AdamwAttributes => ({ ...settings, ...decay, stepSize: stepSize(step) });
   const zeros = golden.initial.map(() => 0);
   const [parameter, m, v] = [view([golden.initial]), view([zeros]), view([zeros])];
   for (const [step, grad] of golden.grads.entries()) {

@@ -8,6 +8,8 @@ import { verifyForward } from "./kinds/forward.ts";
 import { verifyResize } from "./kinds/image.ts";
 import { verifyLayers } from "./kinds/layers.ts";
 import { verifyLosses } from "./kinds/losses.ts";
+import { verifyAnswers, verifyMetrics } from "./kinds/metrics.ts";
+import { verifyOptimizers, verifySchedules } from "./kinds/optimizers.ts";
 import { verifyPositionEmbedding } from "./kinds/position-embedding.ts";
 import { verifyWholeWordMask, verifyWordPiece } from "./kinds/text.ts";
 import { verifyTransport } from "./kinds/transport.ts";
@@ -24,6 +26,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   resize: verifyResize,
   wordpiece: verifyWordPiece,
   whole_word_mask: verifyWholeWordMask,
+  metrics: verifyMetrics,
+  vqa_answers: verifyAnswers,
+  optimizers: verifyOptimizers,
+  lr_schedules: verifySchedules,
 };
 
 export interface CaseResult extends Comparison {

@@ -6,25 +6,23 @@ import { forEachRow } from "./views.ts";
 export const update: Pick<CpuKernels, "adamw" | "sgd"> = { adamw, sgd };
 
 /**
- * AdamW as in the original's optimiser (transformers 4.2, `optimization.AdamW`), with g = gradScale · grad:
+ * The step of Adam's family, with g = gradScale · grad + gradientDecay · p:
  *
  *   m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
- *   p ← p − lr √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε),   p ← p − lr · weightDecay · p
- *
- * ε is added before the bias correction and the decay acts on the updated parameter: other versions differ in both.
+ *   p ← (1 − decayBefore) p − stepSize · m / (√v + ε),   p ← p − decayAfter · p
  */
 function adamw([parameter, grad, m, v]: readonly CpuView[], _: CpuView, attributes: Attributes<"adamw">): void {
-  const { learningRate, beta1, beta2, eps, weightDecay, step, gradScale } = attributes;
-  const stepSize = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
+  const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
   forEachRow([parameter, grad, m, v], ([p, g, a, b], [stepP, stepG, stepA, stepB], length) => {
     for (let n = 0; n < length; n++) {
-      const slope = gradScale * grad.data[g + n * stepG];
+      const value = parameter.data[p + n * stepP];
+      const slope = gradScale * grad.data[g + n * stepG] + gradientDecay * value;
       const mean = beta1 * m.data[a + n * stepA] + (1 - beta1) * slope;
       const square = beta2 * v.data[b + n * stepB] + (1 - beta2) * slope * slope;
-      const moved = parameter.data[p + n * stepP] - (stepSize * mean) / (Math.sqrt(square) + eps);
+      const moved = value - decayBefore * value - (stepSize * mean) / (Math.sqrt(square) + eps);
       m.data[a + n * stepA] = mean;
       v.data[b + n * stepB] = square;
-      parameter.data[p + n * stepP] = moved - learningRate * weightDecay * moved;
+      parameter.data[p + n * stepP] = moved - decayAfter * moved;
     }
   });
 }

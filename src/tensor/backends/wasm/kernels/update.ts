@@ -8,10 +8,10 @@ const NUMBERS = 8;
 
 /** Optimiser steps in place; see `update` of the cpu device for the equations. */
 export const update = {
-  adamw(device, inputs, _, { learningRate, beta1, beta2, eps, weightDecay, step, gradScale }) {
-    const stepSize = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
-    const numbers = [gradScale, beta1, 1 - beta1, beta2, 1 - beta2, eps, stepSize, learningRate * weightDecay];
-    runUpdate(device, Kernel.adamw, inputs, numbers);
+  adamw(device, inputs, _, attributes) {
+    const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
+    const numbers = [gradScale, beta1, 1 - beta1, beta2, 1 - beta2, eps, stepSize];
+    runUpdate(device, Kernel.adamw, inputs, [...numbers, gradientDecay, decayBefore, decayAfter]);
     return true;
   },
   sgd(device, inputs, _, { learningRate, momentum, nesterov, weightDecay, gradScale }) {

@@ -1,0 +1,71 @@
+import { noGrad, type Parameter } from "../autograd/graph.ts";
+import { cast } from "../autograd/ops/select.ts";
+import { zeros } from "../tensor/create.ts";
+import { ConfigError } from "../tensor/errors.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { ParameterGroup } from "./groups.ts";
+
+const copy = (x: Tensor) => noGrad(() => cast(x, x.dtype));
+
+/** What an optimiser remembers of each parameter: one tensor of its shape for each of the named slots, 0 at first. */
+export class OptimizerState {
+  readonly #tensors = new Map<string, Tensor[]>();
+
+  /** @throws {ConfigError} when a parameter is in two groups */
+  constructor(
+    readonly optimizer: string,
+    groups: readonly ParameterGroup[],
+    readonly slots: readonly string[],
+  ) {
+    for (const { parameters } of groups)
+      for (const [name, { value }] of parameters) {
+        if (this.#tensors.has(name)) throw new ConfigError(`${optimizer}: the parameter ${name} is in two groups`);
+        const { shape, dtype, device } = value;
+        this.#tensors.set(
+          name,
+          slots.map(() => noGrad(() => zeros(shape, { dtype, device })).keep()),
+        );
+      }
+  }
+
+  /** The tensors of a parameter, in the order of the slots. */
+  of(name: string): readonly Tensor[] {
+    return this.#tensors.get(name)!;
+  }
+
+  /** All of them as `parameter.slot`. */
+  *entries(): Generator<[string, Tensor]> {
+    for (const [name, tensors] of this.#tensors)
+      for (const [i, tensor] of tensors.entries()) yield [`${name}.${this.slots[i]}`, tensor];
+  }
+
+  /** Replaces all of them by copies. @throws {ConfigError} when one is missing */
+  restore(values: ReadonlyMap<string, Tensor>): void {
+    for (const [name, tensors] of this.#tensors)
+      for (const [i, slot] of this.slots.entries()) {
+        const value = values.get(`${name}.${slot}`);
+        if (!value) throw new ConfigError(`${this.optimizer}: no moments of ${name} to restore`);
+        const before = tensors[i]!;
+        tensors[i] = copy(value).keep();
+        before.release(`${this.optimizer}.restore()`);
+      }
+  }
+}
+
+/** Replaces the value of a parameter by what `update` writes into it; the value it replaces is given back. */
+export function updateInPlace(parameter: Parameter, optimizer: string, update: (value: Tensor) => void): void {
+  const value = exclusive(parameter.value);
+  update(value);
+  parameter.value = value;
+  value.release(`${optimizer}.step()`);
+}
+
+/** The value to overwrite: the same memory if nobody else can see it, else a copy, so that tensors stay immutable. */
+function exclusive(value: Tensor): Tensor {
+  return value.storage.references === 1 ? value.alias() : copy(value);
+}
+
+/** Forgets the gradients and gives their memory back. */
+export function forgetGradients(groups: readonly ParameterGroup[]): void {
+  for (const { parameters } of groups) for (const parameter of parameters.values()) parameter.grad = null;
+}
