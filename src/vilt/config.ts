@@ -31,6 +31,8 @@ const modelSchema = z
     /** BERT's constant: text embedding and the heads' transform. */
     textEps: positive.default(1e-12),
     initializer: z.enum(["normal", "fanIn"]).default("normal"),
+    /** Give the backbone a vector that stands for hidden patches: masked patch prediction, the paper's ablation. */
+    maskedPatches: z.boolean().default(false),
     /** Share the decoder of masked words with the word embedding; the original never does. */
     tieWordEmbeddings: z.boolean().default(false),
   })

@@ -36,6 +36,8 @@ export interface ForwardOptions {
   readonly rng?: Rng;
   /** Use these patches instead of choosing them from the pixel mask. */
   readonly selection?: PatchSelection;
+  /** [B, gh · gw], 1 = hide this patch: masked patch prediction. */
+  readonly hiddenPatches?: ArrayLike<number>;
   /** Which image of a pair this is; default: the first or only one. */
   readonly imageType?: Modality;
   /** Also answer every layer's output and attention weights. */
@@ -138,7 +140,7 @@ export class Vilt extends Module {
     const [B, T] = [pixelValues.shape[0]!, textLength];
 
     const text = this.textEmbedding.forward(fromArray(ids, [B, T], { device }), rng); // [B, T, d]
-    const image = this.patchEmbedding.forward(pixelValues, selection, rng); // [B, 1 + P, d]
+    const image = this.patchEmbedding.forward(pixelValues, selection, rng, options.hiddenPatches); // [B, 1 + P, d]
     const embedding = this.join(text, image, imageType);
 
     const mask = jointMask(textMask, selection, T);

@@ -3,12 +3,13 @@ import { add } from "../autograd/ops/arithmetic.ts";
 import { gather } from "../autograd/ops/indexing.ts";
 import { concat, permute, reshape, slice } from "../autograd/ops/layout.ts";
 import { broadcastTo } from "../autograd/ops/reduce.ts";
+import { where } from "../autograd/ops/select.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { type LayerOptions, placementOf, tableWeight } from "../nn/init.ts";
 import { Linear } from "../nn/linear.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray, zeros } from "../tensor/create.ts";
-import { ShapeError } from "../tensor/errors.ts";
+import { ConfigError, ShapeError } from "../tensor/errors.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { positionGrid, type ViltConfig } from "./config.ts";
@@ -41,6 +42,8 @@ export class PatchEmbedding extends Module {
   readonly classEmbedding: Parameter;
   /** Row 0 belongs to the class embedding and is never interpolated; the others are the grid, row by row. */
   readonly patchPositionEmbedding: Parameter;
+  /** Stands for a hidden patch, [1, d]; null where the configuration has no masked patches. */
+  readonly maskEmbedding: Parameter | null;
   readonly dropout: Dropout;
   readonly grid: Grid;
   readonly patchSize: number;
@@ -54,16 +57,21 @@ export class PatchEmbedding extends Module {
     this.projection = new Linear(numChannels * patchSize ** 2, d, options);
     this.classEmbedding = tableWeight([1, d], options);
     this.patchPositionEmbedding = tableWeight([1 + this.grid[0] * this.grid[1], d], options);
+    this.maskEmbedding = config.maskedPatches ? tableWeight([1, d], options) : null;
     this.dropout = new Dropout(config.dropout);
   }
 
-  /** pixels [B, C, H, W] → [B, 1 + P, d]. */
-  forward(pixels: Tensor, selection: PatchSelection, rng?: Rng): Tensor {
+  /**
+   * pixels [B, C, H, W] → [B, 1 + P, d].
+   *
+   * @param hidden [B, gh · gw], 1 = replace the projected patch by the mask vector, before positions are added
+   */
+  forward(pixels: Tensor, selection: PatchSelection, rng?: Rng, hidden?: ArrayLike<number>): Tensor {
     const B = pixels.shape[0]!;
     const { value: positions } = this.patchPositionEmbedding;
     const d = positions.shape[1]!;
     const classToken = add(this.classEmbedding.value, slice(positions, 0, 0, 1)); // [1, d]
-    const tokens = concat([broadcastTo(classToken, [B, 1, d]), this.patchTokens(pixels, selection)], 1);
+    const tokens = concat([broadcastTo(classToken, [B, 1, d]), this.patchTokens(pixels, selection, hidden)], 1);
     return this.dropout.forward(tokens, rng);
   }
 
@@ -86,15 +94,30 @@ export class PatchEmbedding extends Module {
     return extractPatches(pixels, this.patchSize);
   }
 
-  private patchTokens(pixels: Tensor, selection: PatchSelection): Tensor {
+  private patchTokens(pixels: Tensor, selection: PatchSelection, hidden?: ArrayLike<number>): Tensor {
     const all = this.patches(pixels); // [B, gh · gw, 3pp]
-    if (selection.isWhole) return add(this.projection.forward(all), this.interpolated(selection.grid));
+    if (selection.isWhole)
+      return add(this.hide(this.projection.forward(all), hidden), this.interpolated(selection.grid));
     const [B, cells, width] = all.shape as [number, number, number];
     const rows = selection.index.map((cell, k) => Math.floor(k / selection.length) * cells + cell);
     const index = fromArray(rows, [B, selection.length], { device: pixels.device });
     // Patches are constants: selecting them before the projection costs no gradient and saves the unused ones.
     const chosen = gather(reshape(all, [B * cells, width]), index); // [B, P, 3pp]
-    return this.projection.forward(chosen, this.positionsOf(selection));
+    if (!hidden) return this.projection.forward(chosen, this.positionsOf(selection));
+    const projected = this.hide(
+      this.projection.forward(chosen),
+      rows.map((row) => hidden[row]!),
+    );
+    return add(projected, this.positionsOf(selection));
+  }
+
+  /** The mask vector in the places of hidden patches. @param hidden [B, P], 1 = hidden */
+  private hide(projected: Tensor, hidden?: ArrayLike<number>): Tensor {
+    if (!hidden) return projected;
+    if (!this.maskEmbedding) throw new ConfigError("PatchEmbedding: patches are hidden, but maskedPatches is not set");
+    const [B, P] = projected.shape as [number, number];
+    const mask = fromArray(Int32Array.from(hidden), [B, P, 1], { device: projected.device });
+    return where(mask, this.maskEmbedding.value, projected);
   }
 
   /** The grid of positions at another size, [h · w, d]. */

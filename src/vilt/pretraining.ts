@@ -2,14 +2,21 @@ import { add, mul } from "../autograd/ops/arithmetic.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
+import { ConfigError } from "../tensor/errors.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig, WordPatchAlignmentConfig } from "./config.ts";
 import { ImageTextMatchingHead } from "./heads/image-text-matching.ts";
 import { MaskedLanguageModelingHead } from "./heads/masked-language-modeling.ts";
-import { Vilt, type ViltEncoding } from "./model.ts";
+import { MaskedPatchPredictionHead } from "./heads/masked-patch-prediction.ts";
+import { type ForwardOptions, Vilt, type ViltEncoding } from "./model.ts";
 import { imageTextMatchingLoss } from "./objectives/image-text-matching.ts";
 import { type MaskedLanguageModelingLoss, maskedLanguageModelingLoss } from "./objectives/masked-language-modeling.ts";
+import {
+  type MaskedPatches,
+  maskedPatchLabels,
+  maskedPatchPredictionLoss,
+} from "./objectives/masked-patch-prediction.ts";
 import {
   type Alignment,
   align,
@@ -37,6 +44,8 @@ export interface PretrainingBatch {
   readonly matchingPixelMask?: ArrayLike<number>;
   /** [B], 1 = the image belongs to the text. */
   readonly matchingLabels: Int32Array;
+  /** Patches of `pixelValues` to predict, with their brightness [B, gh · gw, C]; a third pass where they are given. */
+  readonly maskedPatches?: MaskedPatches & { readonly brightness: Int32Array };
 }
 
 export interface PretrainingOptions {
@@ -44,7 +53,7 @@ export interface PretrainingOptions {
   /** Where to align words and patches; none leaves the objective out. */
   readonly wordPatchAlignment: readonly WordPatchAlignmentConfig[];
   /** Patches of the two passes, instead of choosing them. */
-  readonly selections?: { readonly masked: PatchSelection; readonly matching: PatchSelection };
+  readonly selections?: Readonly<Partial<Record<"masked" | "matching" | "maskedPatches", PatchSelection>>>;
 }
 
 export interface AlignmentLoss extends Alignment {
@@ -67,6 +76,12 @@ export interface PretrainingLosses {
     readonly encoding: ViltEncoding;
   };
   readonly wordPatchAlignment: readonly AlignmentLoss[];
+  /** Where patches were masked. */
+  readonly maskedPatchPrediction?: {
+    readonly loss: Tensor;
+    readonly labels: Int32Array;
+    readonly encoding: ViltEncoding;
+  };
 }
 
 /** ViLT with the heads of its pre-training: masked words, and whether image and text belong together. */
@@ -74,6 +89,8 @@ export class ViltForPretraining extends Module {
   readonly backbone: Vilt;
   readonly maskedLanguageModelingHead: MaskedLanguageModelingHead;
   readonly imageTextMatchingHead: ImageTextMatchingHead;
+  /** Null where the configuration has no masked patches. */
+  readonly maskedPatchPredictionHead: MaskedPatchPredictionHead | null;
 
   constructor(
     readonly config: ViltConfig,
@@ -86,6 +103,7 @@ export class ViltForPretraining extends Module {
     const tied = config.tieWordEmbeddings ? wordEmbedding.weight : undefined;
     this.maskedLanguageModelingHead = new MaskedLanguageModelingHead(config, options, tied);
     this.imageTextMatchingHead = new ImageTextMatchingHead(config.hiddenSize, options);
+    this.maskedPatchPredictionHead = config.maskedPatches ? new MaskedPatchPredictionHead(config, options) : null;
   }
 
   /**
@@ -108,14 +126,37 @@ export class ViltForPretraining extends Module {
     const pooled = this.backbone.pooler.forward(matching.hidden);
     const pairs = imageTextMatchingLoss(pooled, matchingLabels, this.imageTextMatchingHead);
     const alignments = alignmentLosses(matching, textMask, matchingLabels, wordPatchAlignment);
+    const patches = maskedPatchPass(this, batch, { rng, selection: selections?.maskedPatches });
     return {
-      total: [pairs, ...alignments].reduce((total, { loss }) => add(total, loss), words.loss),
+      total: [pairs, ...alignments, ...(patches ? [patches] : [])].reduce(
+        (total, { loss }) => add(total, loss),
+        words.loss,
+      ),
       maskedLanguageModeling: { ...words, encoding: masked },
       imageTextMatching: { ...pairs, pooled, encoding: matching },
       wordPatchAlignment: alignments,
+      ...(patches && { maskedPatchPrediction: patches }),
     };
   }
 }
+
+/** Masked patch prediction: some patches hidden, the text plain, the image that of the text (specification §4.5). */
+export function maskedPatchPass(
+  { backbone, maskedPatchPredictionHead: head }: Pick<ViltForPretraining, "backbone" | "maskedPatchPredictionHead">,
+  { ids, textMask, pixelValues, pixelMask, maskedPatches }: MaskedPatchBatch,
+  options: Pick<ForwardOptions, "rng" | "selection"> = {},
+): PretrainingLosses["maskedPatchPrediction"] {
+  if (!maskedPatches) return undefined;
+  if (!head) throw new ConfigError("masked patch prediction: patches are masked, but maskedPatches is not set");
+  const { selected, hidden, brightness } = maskedPatches;
+  const hiddenPatches = Uint8Array.from(hidden, (drawn, cell) => (drawn && selected[cell] ? 1 : 0));
+  const encoding = backbone.encode({ ids, textMask, pixelValues, pixelMask }, { ...options, hiddenPatches });
+  const { image } = splitModalities(encoding.hidden, encoding.textLength);
+  const labels = maskedPatchLabels(brightness, maskedPatches, encoding.selection);
+  return { loss: maskedPatchPredictionLoss(image, labels, head), labels, encoding };
+}
+
+type MaskedPatchBatch = Pick<PretrainingBatch, "ids" | "textMask" | "pixelValues" | "pixelMask" | "maskedPatches">;
 
 function alignmentLosses(
   encoding: ViltEncoding,

@@ -37,6 +37,7 @@ function originalBackbone(config: ViltConfig): PublishedWeight[] {
     ...pair("text_embeddings.LayerNorm", "textEmbedding.layerNorm", [d]),
     table("token_type_embeddings", config.modalityTypes, "modalityTypeEmbedding.types"),
     { published: "transformer.cls_token", shape: [1, 1, d], parameter: "patchEmbedding.classEmbedding" },
+    { published: "transformer.mask_token", shape: [d], parameter: "patchEmbedding.maskEmbedding" },
     {
       published: "transformer.pos_embed",
       shape: [1, positions, d],
@@ -63,21 +64,58 @@ function originalBlock({ hiddenSize: d, mlpRatio }: ViltConfig, i: number): Publ
   ];
 }
 
-function originalHeads({ hiddenSize: d, vocabularySize: V }: ViltConfig): PublishedWeight[] {
-  const masked = "maskedLanguageModelingHead";
-  return [
-    { published: "mlm_score.bias", shape: [V], parameter: `${masked}.decoder.bias` },
-    ...pair("mlm_score.transform.dense", `${masked}.dense`, [d, d]),
-    ...pair("mlm_score.transform.LayerNorm", `${masked}.layerNorm`, [d]),
-    { published: "mlm_score.decoder.weight", shape: [V, d], parameter: `${masked}.decoder.weight` },
-    ...pair("itm_score.fc", "imageTextMatchingHead.dense", [2, d]),
-  ];
+/** Published names of the heads, by the field that holds one. */
+const HEADS: Readonly<Record<string, readonly (readonly [published: string, parameter: string])[]>> = {
+  maskedLanguageModelingHead: [
+    ["mlm_score.bias", "decoder.bias"],
+    ["mlm_score.transform.dense.weight", "dense.weight"],
+    ["mlm_score.transform.dense.bias", "dense.bias"],
+    ["mlm_score.transform.LayerNorm.weight", "layerNorm.weight"],
+    ["mlm_score.transform.LayerNorm.bias", "layerNorm.bias"],
+    ["mlm_score.decoder.weight", "decoder.weight"],
+  ],
+  imageTextMatchingHead: [
+    ["itm_score.fc.weight", "dense.weight"],
+    ["itm_score.fc.bias", "dense.bias"],
+  ],
+  maskedPatchPredictionHead: [
+    ["mpp_score.transform.dense.weight", "dense.weight"],
+    ["mpp_score.transform.dense.bias", "dense.bias"],
+    ["mpp_score.transform.LayerNorm.weight", "layerNorm.weight"],
+    ["mpp_score.transform.LayerNorm.bias", "layerNorm.bias"],
+    ["mpp_score.decoder.weight", "decoder.weight"],
+    ["mpp_score.decoder.bias", "decoder.bias"],
+  ],
+  answerClassifier: classifierNames("vqa_classifier"),
+  pairClassifier: classifierNames("nlvr2_classifier"),
+  rankHead: [
+    ["rank_output.weight", "weight"],
+    ["rank_output.bias", "bias"],
+  ],
+};
+
+function classifierNames(prefix: string): (readonly [string, string])[] {
+  const layers = { 0: "expand", 1: "layerNorm", 3: "output" };
+  return Object.entries(layers).flatMap(([at, layer]) =>
+    ["weight", "bias"].map((kind) => [`${prefix}.${at}.${kind}`, `${layer}.${kind}`] as const),
+  );
+}
+
+/** Heads are stored in the shapes that they have here. */
+function originalHeads(named: ReadonlyMap<string, Parameter>): PublishedWeight[] {
+  return Object.entries(HEADS).flatMap(([field, weights]) =>
+    weights.flatMap(([published, path]) => {
+      const parameter = `${field}.${path}`;
+      const shape = named.get(parameter)?.shape;
+      return shape ? [{ published, shape, parameter }] : [];
+    }),
+  );
 }
 
 /** Entries of published files that hold nothing to load: a table of 0, 1, 2 …, and another name of `mlm_score.bias`. */
 const IGNORED = new Set(["text_embeddings.position_ids", "mlm_score.decoder.bias"]);
 /** Heads of tasks; one that the model does not have is left out. */
-const HEADS = ["mlm_score.", "itm_score.", "mpp_score.", "vqa_classifier.", "nlvr2_classifier.", "rank_output."];
+const HEAD_PREFIXES = new Set(Object.values(HEADS).map(([first]) => first![0].slice(0, first![0].indexOf(".") + 1)));
 
 /** The names of a model's parameters in the files of the authors' code, in their order. */
 export function publishedNames(model: Loadable): PublishedWeight[] {
@@ -88,7 +126,7 @@ export function publishedNames(model: Loadable): PublishedWeight[] {
     parameter: prefix + weight.parameter,
   }));
   // A tied decoder and absent biases have no parameter of their own; neither have heads that this model lacks.
-  return [...backbone, ...originalHeads(model.config)].filter(({ parameter }) => named.has(parameter));
+  return [...backbone, ...originalHeads(named)].filter(({ parameter }) => named.has(parameter));
 }
 
 /**
@@ -105,7 +143,8 @@ export function loadPublishedWeights(
 ): void {
   const names = publishedNames(model);
   const known = new Set(names.map(({ published }) => published));
-  const ofOtherTask = (name: string) => HEADS.some((head) => name.startsWith(head)) && !sharesHead(name, known);
+  const ofOtherTask = (name: string) =>
+    HEAD_PREFIXES.has(name.slice(0, name.indexOf(".") + 1)) && !sharesHead(name, known);
   const problems = names.flatMap(({ published, shape }) => {
     const tensor = tensors.get(published);
     return tensor ? problemsOf(published, tensor, shape) : [`missing ${published} ${formatShape(shape)}`];

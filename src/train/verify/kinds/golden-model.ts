@@ -3,7 +3,8 @@ import type { HostArray } from "../../../nn/module.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { parseViltConfig, type ViltConfig } from "../../../vilt/config.ts";
 import { patchMaskOf, pixelMaskFromValues } from "../../../vilt/patch-mask.ts";
-import { givenSelection, type PatchSelection } from "../../../vilt/patch-selection.ts";
+import { givenSelection, type PatchSelection, patchCoordinates } from "../../../vilt/patch-selection.ts";
+import { publishedNames } from "../../../vilt/weights.ts";
 import type { Claim } from "../comparison.ts";
 import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
 
@@ -39,6 +40,7 @@ export function configOf(golden: GoldenCase): ViltConfig {
       imageSize: [size, size],
       patchSize: config.patch_size,
       maxImageLength: config.max_image_len < 0 ? null : config.max_image_len,
+      maskedPatches: golden.tensors.has("weight/transformer.mask_token"),
       encoderEps: epsOf("norm1"),
       textEps: epsOf("text_embeddings"),
     },
@@ -102,5 +104,26 @@ export function claimAll(
       .map((prefix) => prefix + suffix)
       .filter((name) => golden.tensors.has(name))
       .map((name) => ({ name, value, tolerance: modelTolerance(golden, name, what, underTest) })),
+  );
+}
+
+/** The patches of a pass as the case records them. */
+export function selectionFacts(pass: string, selection: PatchSelection): [string, HostArray][] {
+  const { index, mask, length } = selection;
+  const B = index.length / length;
+  return [
+    [`${pass}/patch_index`, { shape: [B, length, 2], data: patchCoordinates(selection) }],
+    [`${pass}/patch_mask`, { shape: [B, length], data: mask }],
+  ];
+}
+
+/** Gradients by published name and shape; 0 where a parameter has none. */
+export function gradientsOf(model: Parameters<typeof publishedNames>[0]): Map<string, HostArray> {
+  const parameters = model.namedParameters();
+  return new Map(
+    publishedNames(model).map(({ published, shape, parameter }) => {
+      const { grad, value } = parameters.get(parameter)!;
+      return [published, { shape, data: grad ? grad.dataSync() : new Float64Array(value.size) }];
+    }),
   );
 }

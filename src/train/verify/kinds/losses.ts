@@ -1,137 +1,26 @@
 import { z } from "zod";
-import { backward } from "../../../autograd/grad.ts";
-import { slice } from "../../../autograd/ops/layout.ts";
-import { where } from "../../../autograd/ops/select.ts";
-import type { HostArray } from "../../../nn/module.ts";
-import { fromArray, zeros } from "../../../tensor/create.ts";
 import { DataError } from "../../../tensor/errors.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
-import { alignmentMasks } from "../../../vilt/objectives/word-patch-alignment.ts";
-import { patchCoordinates } from "../../../vilt/patch-selection.ts";
-import { type PretrainingLosses, ViltForPretraining } from "../../../vilt/pretraining.ts";
-import { loadPublishedWeights, publishedNames } from "../../../vilt/weights.ts";
 import type { Claims } from "../comparison.ts";
 import type { GoldenCase, UnderTest } from "../golden-case.ts";
-import { claimAll, configOf, recordedSelection, weightsOf } from "./golden-model.ts";
+import { verifyPretrainingLosses } from "./pretraining-losses.ts";
+import { verifyAnswering, verifyImagePairs, verifyMaskedPatches, verifyRetrieval } from "./task-losses.ts";
 
-const passesSchema = z.looseObject({ passes: z.array(z.string()) });
+const schema = z.looseObject({ passes: z.array(z.string()) });
 
-/** The paper's alignment: after the final LayerNorm, weight 0.1, β 0.5, 50 iterations. */
-const wordPatchAlignment = [{ layer: "final", weight: 0.1, beta: 0.5, iterations: 50 }] as const;
+/** By the passes through the model that a case records. */
+const kinds: Readonly<Record<string, (golden: GoldenCase, underTest: UnderTest) => Claims>> = {
+  "mlm, itm": verifyPretrainingLosses,
+  mpp: verifyMaskedPatches,
+  vqa: verifyAnswering,
+  "nlvr2_0, nlvr2_1": verifyImagePairs,
+  irtr: verifyRetrieval,
+};
 
-const host = (data: ArrayLike<number>, ...shape: number[]): HostArray => ({ shape, data });
-
-/** The three pre-training losses, what they are made of, and the gradient of their sum. */
+/** Losses of a task, what they are made of, and the gradient of their sum. */
 export function verifyLosses(golden: GoldenCase, underTest: UnderTest): Claims {
-  const { passes } = golden.read(passesSchema);
-  if (passes.join(" ") !== "mlm itm")
-    throw new DataError(`unknown kind "vilt_losses" with the passes ${passes.join(", ")}; known are mlm, itm`);
-  const config = configOf(golden);
-  const model = new ViltForPretraining(config, { rng: null, ...underTest });
-  loadPublishedWeights(model, weightsOf(golden), golden.name);
-
-  const textMask = golden.integers("in/text_masks");
-  const matchingLabels = golden.integers("itm/labels");
-  const matching = matchingImages(golden, matchingLabels);
-  const selections = {
-    masked: recordedSelection(golden, "mlm", golden.entry("in/image"), config),
-    matching: recordedSelection(golden, "itm", matching, config),
-  };
-  const losses = model.losses(
-    {
-      ids: golden.integers("in/text_ids"),
-      textMask,
-      maskedIds: golden.integers("in/text_ids_mlm"),
-      maskedLabels: golden.integers("in/text_labels_mlm"),
-      pixelValues: golden.tensor("in/image", underTest),
-      matchingPixelValues: fromArray(matching.data, matching.shape, underTest),
-      matchingLabels,
-    },
-    { wordPatchAlignment, selections },
-  );
-  const outputs = outputsOf(model, losses, textMask, underTest);
-  backward(losses.total, { retainGraph: true });
-
-  const B = matchingLabels.length;
-  const { words, patches } = alignmentMasks(textMask, selections.matching.mask, B);
-  const inverted = (mask: Int32Array) =>
-    host(
-      mask.map((taking) => 1 - taking),
-      B,
-      mask.length / B,
-    );
-  const facts = new Map([
-    ["wpa/txt_pad", inverted(words)],
-    ["wpa/img_pad", inverted(patches)],
-    ...(
-      [
-        ["mlm", selections.masked],
-        ["itm", selections.matching],
-      ] as const
-    ).flatMap(([pass, selection]) => [
-      [`${pass}/patch_index`, host(patchCoordinates(selection), B, selection.length, 2)] as const,
-      [`${pass}/patch_mask`, host(selection.mask, B, selection.length)] as const,
-    ]),
-  ]);
-  return {
-    claims: [
-      ...claimAll(golden, underTest, [""], facts),
-      ...claimAll(golden, underTest, ["out/", "out64/"], outputs),
-      ...claimAll(golden, underTest, ["grad/", "grad64/"], gradientsOf(model), "grad"),
-    ],
-    inputs: ["mlm/flat_index", "itm/flat_index", "itm/labels"],
-  };
-}
-
-/** The true image where the label is 1, the false one elsewhere. */
-function matchingImages(golden: GoldenCase, labels: Int32Array): HostArray & { readonly data: Float64Array } {
-  const [real, other] = [golden.entry("in/image"), golden.entry("in/false_image_0")];
-  const size = real.data.length / labels.length;
-  const data = Float64Array.from(real.data, (pixel, k) => (labels[Math.floor(k / size)] ? pixel : other.data[k]!));
-  return { shape: real.shape, data };
-}
-
-/** Everything under `out/`, by the reference's names. */
-function outputsOf(
-  model: ViltForPretraining,
-  losses: PretrainingLosses,
-  textMask: Int32Array,
-  { dtype, device }: UnderTest,
-): Map<string, Tensor> {
-  const { maskedLanguageModeling: masked, imageTextMatching: matching, wordPatchAlignment: alignments } = losses;
-  const { hidden, textLength } = masked.encoding;
-  const { cost, plan, distances, loss } = alignments[0]!;
-  const B = hidden.shape[0]!;
-  const masks = alignmentMasks(textMask, matching.encoding.selection.mask, B);
-  const valid = Int32Array.from({ length: cost.size }, (_, k) => {
-    const [, M, N] = cost.shape as [number, number, number];
-    return masks.words[Math.floor(k / N)]! * masks.patches[Math.floor(k / (M * N)) * N + (k % N)]!;
-  });
-  const text = slice(hidden, 1, 0, textLength);
-  return new Map([
-    ["mlm/norm", hidden],
-    ["mlm/cls_feats", model.backbone.pooler.forward(hidden)],
-    ["mlm/logits", model.maskedLanguageModelingHead.forward(text)],
-    ["mlm/loss", masked.loss],
-    ["itm/norm", matching.encoding.hidden],
-    ["itm/cls_feats", matching.pooled],
-    ["itm/logits", matching.logits],
-    ["itm/loss", matching.loss],
-    ["wpa/cost", where(fromArray(valid, cost.shape, { device }), cost, zeros([], { dtype, device }))],
-    ["wpa/T", plan],
-    ["wpa/distance", distances],
-    ["wpa/loss", loss],
-    ["total_loss", losses.total],
-  ]);
-}
-
-/** Gradients by published name and shape; 0 where a parameter has none. */
-function gradientsOf(model: ViltForPretraining): Map<string, HostArray> {
-  const parameters = model.namedParameters();
-  return new Map(
-    publishedNames(model).map(({ published, shape, parameter }) => {
-      const { grad, value } = parameters.get(parameter)!;
-      return [published, { shape, data: grad ? grad.dataSync() : new Float64Array(value.size) }];
-    }),
-  );
+  const passes = golden.read(schema).passes.join(", ");
+  const kind = Object.hasOwn(kinds, passes) ? kinds[passes] : undefined;
+  if (kind) return kind(golden, underTest);
+  const known = Object.keys(kinds).join("; ");
+  throw new DataError(`unknown kind "vilt_losses" with the passes ${passes}; known are ${known}`);
 }

@@ -1,0 +1,111 @@
+import { backward } from "../../../autograd/grad.ts";
+import { slice } from "../../../autograd/ops/layout.ts";
+import { where } from "../../../autograd/ops/select.ts";
+import type { HostArray } from "../../../nn/module.ts";
+import { fromArray, zeros } from "../../../tensor/create.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { alignmentMasks } from "../../../vilt/objectives/word-patch-alignment.ts";
+import { type PretrainingLosses, ViltForPretraining } from "../../../vilt/pretraining.ts";
+import { loadPublishedWeights } from "../../../vilt/weights.ts";
+import type { Claims } from "../comparison.ts";
+import type { GoldenCase, UnderTest } from "../golden-case.ts";
+import { claimAll, configOf, gradientsOf, recordedSelection, selectionFacts, weightsOf } from "./golden-model.ts";
+
+/** The paper's alignment: after the final LayerNorm, weight 0.1, β 0.5, 50 iterations. */
+const wordPatchAlignment = [{ layer: "final", weight: 0.1, beta: 0.5, iterations: 50 }] as const;
+
+const host = (data: ArrayLike<number>, ...shape: number[]): HostArray => ({ shape, data });
+
+/** The three pre-training losses, what they are made of, and the gradient of their sum. */
+export function verifyPretrainingLosses(golden: GoldenCase, underTest: UnderTest): Claims {
+  const config = configOf(golden);
+  const model = new ViltForPretraining(config, { rng: null, ...underTest });
+  loadPublishedWeights(model, weightsOf(golden), golden.name);
+
+  const textMask = golden.integers("in/text_masks");
+  const matchingLabels = golden.integers("itm/labels");
+  const matching = matchingImages(golden, matchingLabels);
+  const selections = {
+    masked: recordedSelection(golden, "mlm", golden.entry("in/image"), config),
+    matching: recordedSelection(golden, "itm", matching, config),
+  };
+  const losses = model.losses(
+    {
+      ids: golden.integers("in/text_ids"),
+      textMask,
+      maskedIds: golden.integers("in/text_ids_mlm"),
+      maskedLabels: golden.integers("in/text_labels_mlm"),
+      pixelValues: golden.tensor("in/image", underTest),
+      matchingPixelValues: fromArray(matching.data, matching.shape, underTest),
+      matchingLabels,
+    },
+    { wordPatchAlignment, selections },
+  );
+  const outputs = outputsOf(model, losses, textMask, underTest);
+  backward(losses.total, { retainGraph: true });
+
+  const B = matchingLabels.length;
+  const { words, patches } = alignmentMasks(textMask, selections.matching.mask, B);
+  const inverted = (mask: Int32Array) =>
+    host(
+      mask.map((taking) => 1 - taking),
+      B,
+      mask.length / B,
+    );
+  const facts = new Map([
+    ["wpa/txt_pad", inverted(words)],
+    ["wpa/img_pad", inverted(patches)],
+    ...selectionFacts("mlm", selections.masked),
+    ...selectionFacts("itm", selections.matching),
+  ]);
+  return {
+    claims: [
+      ...claimAll(golden, underTest, [""], facts),
+      ...claimAll(golden, underTest, ["out/", "out64/"], outputs),
+      ...claimAll(golden, underTest, ["grad/", "grad64/"], gradientsOf(model), "grad"),
+    ],
+    inputs: ["mlm/flat_index", "itm/flat_index", "itm/labels"],
+  };
+}
+
+/** The true image where the label is 1, the false one elsewhere. */
+function matchingImages(golden: GoldenCase, labels: Int32Array): HostArray & { readonly data: Float64Array } {
+  const [real, other] = [golden.entry("in/image"), golden.entry("in/false_image_0")];
+  const size = real.data.length / labels.length;
+  const data = Float64Array.from(real.data, (pixel, k) => (labels[Math.floor(k / size)] ? pixel : other.data[k]!));
+  return { shape: real.shape, data };
+}
+
+/** Everything under `out/`, by the reference's names. */
+function outputsOf(
+  model: ViltForPretraining,
+  losses: PretrainingLosses,
+  textMask: Int32Array,
+  { dtype, device }: UnderTest,
+): Map<string, Tensor> {
+  const { maskedLanguageModeling: masked, imageTextMatching: matching, wordPatchAlignment: alignments } = losses;
+  const { hidden, textLength } = masked.encoding;
+  const { cost, plan, distances, loss } = alignments[0]!;
+  const B = hidden.shape[0]!;
+  const masks = alignmentMasks(textMask, matching.encoding.selection.mask, B);
+  const valid = Int32Array.from({ length: cost.size }, (_, k) => {
+    const [, M, N] = cost.shape as [number, number, number];
+    return masks.words[Math.floor(k / N)]! * masks.patches[Math.floor(k / (M * N)) * N + (k % N)]!;
+  });
+  const text = slice(hidden, 1, 0, textLength);
+  return new Map([
+    ["mlm/norm", hidden],
+    ["mlm/cls_feats", model.backbone.pooler.forward(hidden)],
+    ["mlm/logits", model.maskedLanguageModelingHead.forward(text)],
+    ["mlm/loss", masked.loss],
+    ["itm/norm", matching.encoding.hidden],
+    ["itm/cls_feats", matching.pooled],
+    ["itm/logits", matching.logits],
+    ["itm/loss", matching.loss],
+    ["wpa/cost", where(fromArray(valid, cost.shape, { device }), cost, zeros([], { dtype, device }))],
+    ["wpa/T", plan],
+    ["wpa/distance", distances],
+    ["wpa/loss", loss],
+    ["total_loss", losses.total],
+  ]);
+}
