@@ -10,8 +10,10 @@ import { verifyLayers } from "./kinds/layers.ts";
 import { verifyLosses } from "./kinds/losses.ts";
 import { verifyAnswers, verifyMetrics } from "./kinds/metrics.ts";
 import { verifyOptimizers, verifySchedules } from "./kinds/optimizers.ts";
+import { verifyParameterGroups, verifyParameterShapes } from "./kinds/parameters.ts";
 import { verifyPositionEmbedding } from "./kinds/position-embedding.ts";
 import { verifyWholeWordMask, verifyWordPiece } from "./kinds/text.ts";
+import { verifyTrajectory } from "./kinds/trajectory.ts";
 import { verifyTransport } from "./kinds/transport.ts";
 
 /** Computes what a case of one kind records. */
@@ -20,6 +22,7 @@ export type Kind = (golden: GoldenCase, underTest: UnderTest) => Claims;
 const kinds: Readonly<Record<string, Kind>> = {
   vilt_forward: verifyForward,
   vilt_losses: verifyLosses,
+  vilt_training: verifyTrajectory,
   pos_embed: verifyPositionEmbedding,
   wpa_ipot: verifyTransport,
   layers_f64: verifyLayers,
@@ -30,6 +33,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   vqa_answers: verifyAnswers,
   optimizers: verifyOptimizers,
   lr_schedules: verifySchedules,
+  param_groups: verifyParameterGroups,
+  parameter_shapes: verifyParameterShapes,
 };
 
 export interface CaseResult extends Comparison {

@@ -20,7 +20,8 @@ const configSchema = z.looseObject({
     max_text_len: z.number(),
     max_image_len: z.number(),
   }),
-  layernorm_eps: z.record(z.string(), z.number()),
+  /** Cases that do not state them have the defaults. */
+  layernorm_eps: z.record(z.string(), z.number()).default({}),
 });
 
 /** The model that a case was recorded with. */
@@ -126,4 +127,15 @@ export function gradientsOf(model: Parameters<typeof publishedNames>[0]): Map<st
       return [published, { shape, data: grad ? grad.dataSync() : new Float64Array(value.size) }];
     }),
   );
+}
+
+/** The paper's alignment: after the final LayerNorm, weight 0.1, β 0.5, 50 iterations. */
+export const wordPatchAlignment = [{ layer: "final", weight: 0.1, beta: 0.5, iterations: 50 }] as const;
+
+/** The true image where the label is 1, the false one elsewhere. */
+export function matchingImages(golden: GoldenCase, labels: Int32Array): HostArray & { readonly data: Float64Array } {
+  const [real, other] = [golden.entry("in/image"), golden.entry("in/false_image_0")];
+  const size = real.data.length / labels.length;
+  const data = Float64Array.from(real.data, (pixel, k) => (labels[Math.floor(k / size)] ? pixel : other.data[k]!));
+  return { shape: real.shape, data };
 }

@@ -9,10 +9,16 @@ import { type PretrainingLosses, ViltForPretraining } from "../../../vilt/pretra
 import { loadPublishedWeights } from "../../../vilt/weights.ts";
 import type { Claims } from "../comparison.ts";
 import type { GoldenCase, UnderTest } from "../golden-case.ts";
-import { claimAll, configOf, gradientsOf, recordedSelection, selectionFacts, weightsOf } from "./golden-model.ts";
-
-/** The paper's alignment: after the final LayerNorm, weight 0.1, β 0.5, 50 iterations. */
-const wordPatchAlignment = [{ layer: "final", weight: 0.1, beta: 0.5, iterations: 50 }] as const;
+import {
+  claimAll,
+  configOf,
+  gradientsOf,
+  matchingImages,
+  recordedSelection,
+  selectionFacts,
+  weightsOf,
+  wordPatchAlignment,
+} from "./golden-model.ts";
 
 const host = (data: ArrayLike<number>, ...shape: number[]): HostArray => ({ shape, data });
 
@@ -66,14 +72,6 @@ export function verifyPretrainingLosses(golden: GoldenCase, underTest: UnderTest
     ],
     inputs: ["mlm/flat_index", "itm/flat_index", "itm/labels"],
   };
-}
-
-/** The true image where the label is 1, the false one elsewhere. */
-function matchingImages(golden: GoldenCase, labels: Int32Array): HostArray & { readonly data: Float64Array } {
-  const [real, other] = [golden.entry("in/image"), golden.entry("in/false_image_0")];
-  const size = real.data.length / labels.length;
-  const data = Float64Array.from(real.data, (pixel, k) => (labels[Math.floor(k / size)] ? pixel : other.data[k]!));
-  return { shape: real.shape, data };
 }
 
 /** Everything under `out/`, by the reference's names. */
