@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { CaptionedImages } from "../data/dataset.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
 import type { Placement } from "../tensor/create.ts";
@@ -72,6 +73,7 @@ export async function startRun({ folder, preset, data, settings, seed, placement
 /** Goes on with the run of a folder from its last checkpoint. @throws {DataError} when there is none or it cannot be read */
 export async function resumeRun(folder: string, placement?: Placement): Promise<Run> {
   const checkpoint = readCheckpoint(folder);
+  if (!statSync(folder).isDirectory()) throw new DataError(`${folder}: a run goes on in its folder; name that one`);
   const { step, ...state } = checkpoint.state;
   const pretrainer = pretrainerOf(checkpoint, placement);
   const dataset = await openDataset(state.data.name, state.model, state.seed);
@@ -99,6 +101,8 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
     await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
   };
   while (pretrainer.step < state.settings.steps) {
+    // A step may be computed without a pause: without this one no signal and no timer would ever be served.
+    await setImmediate();
     if (shouldStop?.()) {
       await save();
       return false;

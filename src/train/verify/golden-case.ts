@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { parseSafetensors, type SafetensorsEntry } from "../../data/safetensors.ts";
@@ -93,7 +93,7 @@ export type ReadCase = GoldenCase | { readonly name: string; readonly error: Err
 
 /** All cases of a folder: JSON files that state a `kind`, each with its safetensors file. @throws {DataError} when there is none */
 export function readCases(folder: string): ReadCase[] {
-  if (!existsSync(folder)) throw new DataError(`${folder}: no such folder`);
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new DataError(`${folder}: no such folder`);
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
   const cases = files.sort().flatMap((file) => readCase(folder, file));
   if (cases.length === 0) throw new DataError(`${folder}: no JSON file that states a kind`);
