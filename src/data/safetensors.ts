@@ -17,11 +17,20 @@ const WIDTH: Readonly<Record<SafetensorsDType, number>> = { F64: 8, I64: 8, F32:
 const MAX_HEADER = 100_000_000;
 const METADATA = "__metadata__";
 
-interface Header {
-  readonly entries: ReadonlyMap<string, unknown>;
+/** Where a tensor stands in a file. */
+export interface SafetensorsPlace {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  /** Positions in the data, which follow the header. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  readonly places: ReadonlyMap<string, SafetensorsPlace>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Everything after the header. */
-  readonly body: Uint8Array;
+  /** Where the data begin in the file. */
+  readonly start: number;
 }
 
 /**
@@ -32,28 +41,38 @@ interface Header {
  * @throws {DataError} for a file that is truncated or malformed in any way, naming the tensor
  */
 export function parseSafetensors(bytes: Uint8Array, fileName: string): Map<string, SafetensorsEntry> {
-  const { entries, body } = readHeader(bytes, fileName);
-  const parsed = [...entries].map(([name, entry]) => ({ name, ...readEntry(entry, name, body, fileName) }));
-  checkCover(parsed, body.length, fileName);
-  return new Map(parsed.map(({ name, dtype, shape, data }) => [name, { dtype, shape, data }]));
+  const { places, start } = parseSafetensorsHeader(bytes, bytes.length, fileName);
+  return new Map(
+    [...places].map(([name, { dtype, shape, begin, end }]) => {
+      const data = decodeSafetensors(dtype, bytes.subarray(start + begin, start + end), `${fileName}: tensor ${name}`);
+      return [name, { dtype, shape, data }];
+    }),
+  );
 }
 
-/** The free-form strings of a file's header. @throws {DataError} as `parseSafetensors` does for the header */
-export function parseSafetensorsMetadata(bytes: Uint8Array, fileName: string): ReadonlyMap<string, string> {
-  return readHeader(bytes, fileName).metadata;
-}
-
-function readHeader(bytes: Uint8Array, fileName: string): Header {
+/** How many bytes of a file its header takes, from its first 8. @throws {DataError} when that cannot be */
+export function safetensorsHeaderLength(bytes: Uint8Array, fileLength: number, fileName: string): number {
   const fail = (problem: string) => new DataError(`${fileName}: not a safetensors file: ${problem}`);
-  if (bytes.length < 8) throw fail(`${bytes.length} bytes, a header length alone takes 8`);
+  if (fileLength < 8) throw fail(`${fileLength} bytes, a header length alone takes 8`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER)) throw fail(`a header of ${length} bytes, at most ${MAX_HEADER} are read`);
-  if (length > BigInt(bytes.length - 8)) throw fail(`a header of ${length} bytes in a file of ${bytes.length}`);
-  const end = 8 + Number(length);
+  if (length > BigInt(fileLength - 8)) throw fail(`a header of ${length} bytes in a file of ${fileLength}`);
+  return 8 + Number(length);
+}
+
+/**
+ * Where everything stands in a file.
+ *
+ * @param bytes its beginning, with the whole header
+ * @throws {DataError} for a header that is malformed in any way or does not fit the file's length, naming the tensor
+ */
+export function parseSafetensorsHeader(bytes: Uint8Array, fileLength: number, fileName: string): SafetensorsHeader {
+  const fail = (problem: string) => new DataError(`${fileName}: not a safetensors file: ${problem}`);
+  const start = safetensorsHeaderLength(bytes, fileLength, fileName);
   let text: string;
   let json: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, end));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start));
     json = JSON.parse(text);
   } catch (error) {
     throw fail(`the header is not JSON (${(error as Error).message})`);
@@ -67,14 +86,17 @@ function readHeader(bytes: Uint8Array, fileName: string): Header {
   entries.delete(METADATA);
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === "string"))
     throw fail(`${METADATA} does not map names to strings`);
-  return { entries, metadata: new Map(Object.entries(metadata as Record<string, string>)), body: bytes.subarray(end) };
+  const length = fileLength - start;
+  const places = new Map([...entries].map(([name, entry]) => [name, readPlace(entry, name, length, fileName)]));
+  checkCover(places, length, fileName);
+  return { places, metadata: new Map(Object.entries(metadata as Record<string, string>)), start };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function readEntry(entry: unknown, name: string, body: Uint8Array, fileName: string) {
+function readPlace(entry: unknown, name: string, length: number, fileName: string): SafetensorsPlace {
   const fail = (problem: string) => new DataError(`${fileName}: tensor ${name}: ${problem}`);
   if (!isRecord(entry)) throw fail("its entry in the header is not an object");
   const { dtype, shape, data_offsets: offsets, ...rest } = entry;
@@ -87,23 +109,20 @@ function readEntry(entry: unknown, name: string, body: Uint8Array, fileName: str
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
     throw fail(`data_offsets ${JSON.stringify(offsets)} are not two positions`);
   const [begin, end] = offsets as [number, number];
-  if (begin > end || end > body.length)
-    throw fail(`bytes ${begin} to ${end} of ${body.length} bytes of data; is the file truncated?`);
+  if (begin > end || end > length)
+    throw fail(`bytes ${begin} to ${end} of ${length} bytes of data; is the file truncated?`);
   const known = dtype as SafetensorsDType;
   const needed = sizeOf(shape) * WIDTH[known];
   if (needed !== end - begin)
     throw fail(`${known} of shape ${formatShape(shape)} takes ${needed} bytes, its data_offsets hold ${end - begin}`);
-  return { dtype: known, shape: shape as number[], begin, end, data: decode(known, body.subarray(begin, end), fail) };
+  return { dtype: known, shape: shape as number[], begin, end };
 }
 
 /** Each byte of the data belongs to one tensor, as the reference implementation demands. */
-function checkCover(
-  parsed: readonly { name: string; begin: number; end: number }[],
-  length: number,
-  fileName: string,
-): void {
+function checkCover(places: ReadonlyMap<string, SafetensorsPlace>, length: number, fileName: string): void {
   let position = 0;
-  for (const { name, begin, end } of parsed.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+  const ordered = [...places].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  for (const [name, { begin, end }] of ordered) {
     if (begin < position) throw new DataError(`${fileName}: tensor ${name}: overlaps another from byte ${begin} on`);
     if (begin > position) throw new DataError(`${fileName}: bytes ${position} to ${begin} belong to no tensor`);
     position = end;
@@ -111,7 +130,8 @@ function checkCover(
   if (position !== length) throw new DataError(`${fileName}: bytes ${position} to ${length} belong to no tensor`);
 }
 
-function decode(dtype: SafetensorsDType, bytes: Uint8Array, fail: (problem: string) => Error): SafetensorsArray {
+/** The values of a tensor's bytes; a view of them where their alignment allows. @param label what errors name */
+export function decodeSafetensors(dtype: SafetensorsDType, bytes: Uint8Array, label: string): SafetensorsArray {
   if (dtype === "U8") return bytes;
   const { buffer, byteOffset } = bytes.byteOffset % WIDTH[dtype] === 0 ? bytes : bytes.slice();
   const count = bytes.length / WIDTH[dtype];
@@ -124,7 +144,7 @@ function decode(dtype: SafetensorsDType, bytes: Uint8Array, fail: (problem: stri
       return new Int32Array(buffer, byteOffset, count);
     case "I64":
       return Int32Array.from(new BigInt64Array(buffer, byteOffset, count), (value) => {
-        if (BigInt.asIntN(32, value) !== value) throw fail(`${value} does not fit 32 bits`);
+        if (BigInt.asIntN(32, value) !== value) throw new DataError(`${label}: ${value} does not fit 32 bits`);
         return Number(value);
       });
     case "F16":
@@ -146,42 +166,66 @@ function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-function dtypeOf(data: SafetensorsArray): "F64" | "F32" | "I32" | "U8" {
-  if (data instanceof Float64Array) return "F64";
-  if (data instanceof Float32Array) return "F32";
-  return data instanceof Int32Array ? "I32" : "U8";
+const ARRAY_DTYPES = { Float64Array: "F64", Float32Array: "F32", Int32Array: "I32", Uint8Array: "U8" } as const;
+
+/** The dtype that values are written as. */
+export function safetensorsDTypeOf(data: SafetensorsArray): SafetensorsDType {
+  return ARRAY_DTYPES[data.constructor.name as keyof typeof ARRAY_DTYPES];
+}
+
+/** A tensor to write; `data` is read when its turn comes. */
+export interface SafetensorsSource {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  readonly data: SafetensorsArray;
 }
 
 /**
- * Writes a safetensors container; wide elements come first, so that every tensor is aligned.
+ * The bytes of a safetensors container, part by part; wide elements come first, so that every tensor is aligned.
  *
  * @throws {DataError} when values do not fill their shape, or a name is reserved
  */
-export function serializeSafetensors(
-  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: SafetensorsArray }>,
+export function* safetensorsParts(
+  tensors: ReadonlyMap<string, SafetensorsSource>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
-  const ordered = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+): Generator<Uint8Array> {
+  const ordered = [...tensors].sort(([, a], [, b]) => WIDTH[b.dtype] - WIDTH[a.dtype]);
   let length = 0;
-  const entries = ordered.map(([name, { shape, data }]) => {
+  const entries = ordered.map(([name, { dtype, shape }]) => {
     if (name === METADATA || name === "__proto__")
       throw new DataError(`safetensors: a tensor cannot be called ${name}`);
-    if (sizeOf(shape) !== data.length)
-      throw new DataError(`safetensors: tensor ${name}: ${data.length} values do not fill ${formatShape(shape)}`);
     const begin = length;
-    length += data.byteLength;
-    return [name, { dtype: dtypeOf(data), shape, data_offsets: [begin, length] }] as const;
+    length += sizeOf(shape) * WIDTH[dtype];
+    return [name, { dtype, shape, data_offsets: [begin, length] }] as const;
   });
   const withMetadata = Object.keys(metadata).length ? [[METADATA, metadata] as const, ...entries] : entries;
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries<unknown>(withMetadata)));
   const start = Math.ceil((8 + json.length) / 8) * 8;
-  const bytes = new Uint8Array(start + length).fill(0x20, 8, start);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
-  bytes.set(json, 8);
-  let position = start;
-  for (const [, { data }] of ordered) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    position += data.byteLength;
+  const head = new Uint8Array(start).fill(0x20, 8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
+  head.set(json, 8);
+  yield head;
+  for (const [name, { shape, data }] of ordered) {
+    if (sizeOf(shape) !== data.length)
+      throw new DataError(`safetensors: tensor ${name}: ${data.length} values do not fill ${formatShape(shape)}`);
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+}
+
+/** The same as one array. */
+export function serializeSafetensors(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: SafetensorsArray }>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const sources = [...tensors].map(
+    ([name, { shape, data }]) => [name, { dtype: safetensorsDTypeOf(data), shape, data }] as const,
+  );
+  const parts = [...safetensorsParts(new Map(sources), metadata)];
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    bytes.set(part, position);
+    position += part.length;
   }
   return bytes;
 }

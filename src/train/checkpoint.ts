@@ -4,7 +4,7 @@ import { z } from "zod";
 import { noGrad } from "../autograd/graph.ts";
 import {
   parseSafetensors,
-  parseSafetensorsMetadata,
+  parseSafetensorsHeader,
   type SafetensorsEntry,
   serializeSafetensors,
 } from "../data/safetensors.ts";
@@ -79,7 +79,7 @@ export function readCheckpoint(fileOrFolder: string): Checkpoint {
   if (!existsSync(file)) throw new DataError(`${file}: no checkpoint there; viltgrad pretrain writes one`);
   const bytes = readFileSync(file);
   const tensors = parseSafetensors(bytes, file);
-  const metadata = parseSafetensorsMetadata(bytes, file);
+  const { metadata } = parseSafetensorsHeader(bytes, bytes.length, file);
   if (metadata.get("format") !== FORMAT)
     throw new DataError(`${file}: the header's format is ${metadata.get("format") ?? "not given"}, expected ${FORMAT}`);
   return { file, state: parseState(metadata.get("state") ?? "", file), tensors };

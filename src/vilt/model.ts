@@ -3,6 +3,7 @@ import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
 import { DataError } from "../tensor/errors.ts";
+import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig } from "./config.ts";
@@ -151,7 +152,7 @@ export class Vilt extends Module {
 
   /** Which patches of these images enter the transformer. */
   selectPatches({ pixelValues, pixelMask }: Omit<ViltInput, "ids" | "textMask">, rng?: Rng): PatchSelection {
-    const [batchSize, , height, width] = pixelValues.shape as [number, number, number, number];
+    const [batchSize, , height, width] = expectShape(pixelValues, "B C H W", "Vilt");
     const extent = { batchSize, height, width, patchSize: this.config.patchSize };
     const patches = pixelMask ? patchMaskOf(pixelMask, extent) : fullPatchMask(extent);
     return selectPatches(patches, { maxLength: this.config.maxImageLength, rng });

@@ -9,7 +9,8 @@ import { type LayerOptions, placementOf, tableWeight } from "../nn/init.ts";
 import { Linear } from "../nn/linear.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray, zeros } from "../tensor/create.ts";
-import { ConfigError, ShapeError } from "../tensor/errors.ts";
+import { ConfigError } from "../tensor/errors.ts";
+import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { positionGrid, type ViltConfig } from "./config.ts";
@@ -23,7 +24,7 @@ import type { PatchSelection } from "./patch-selection.ts";
  * @returns [B, gh · gw, C p p]
  */
 export function extractPatches(pixels: Tensor, p: number): Tensor {
-  const [B, C, H, W] = pixels.shape as [number, number, number, number];
+  const [B, C, H, W] = expectShape(pixels, "B C H W", "extractPatches");
   const [gh, gw] = [Math.floor(H / p), Math.floor(W / p)];
   const rows = gh * p === H ? pixels : slice(pixels, 2, 0, gh * p);
   const whole = gw * p === W ? rows : slice(rows, 3, 0, gw * p);
@@ -89,8 +90,7 @@ export class PatchEmbedding extends Module {
   }
 
   private patches(pixels: Tensor): Tensor {
-    if (pixels.rank !== 4 || pixels.shape[1] !== this.numChannels)
-      throw new ShapeError("PatchEmbedding", `pixels [B, ${this.numChannels}, H, W] are needed`, pixels);
+    expectShape(pixels, `B ${this.numChannels} H W`, "PatchEmbedding");
     return extractPatches(pixels, this.patchSize);
   }
 

@@ -5,6 +5,7 @@ import type { LayerOptions } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Module } from "../nn/module.ts";
 import { DataError } from "../tensor/errors.ts";
+import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig } from "./config.ts";
@@ -37,7 +38,7 @@ export class TextEmbedding extends Module {
 
   /** ids int32 [B, T] → [B, T, d]. @throws {DataError} when T exceeds the positions there are */
   forward(ids: Tensor, rng?: Rng): Tensor {
-    const T = ids.shape[1]!;
+    const [, T] = expectShape(ids, "B T", "TextEmbedding");
     const most = this.tokenPositionEmbedding.weight.shape[0]!;
     if (T > most) throw new DataError(`text of ${T} tokens: there are positions for ${most}; truncate it`);
     const offsets = add(this.tokenPositionEmbedding.first(T), this.segmentEmbedding.row(0)); // [T, d]

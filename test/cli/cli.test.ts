@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Resvg } from "@resvg/resvg-js";
 import sharp from "sharp";
 import t, { type Test } from "tap";
-import { parseSafetensors, parseSafetensorsMetadata, serializeSafetensors } from "../../src/data/safetensors.ts";
+import { parseSafetensors, parseSafetensorsHeader, serializeSafetensors } from "../../src/data/safetensors.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 if (!existsSync(main)) throw new Error("dist/cli/main.js is missing: npm install or npm run build makes it");
@@ -173,7 +173,7 @@ t.test("pretrain: what a run folder holds", async (t) => {
   const config = JSON.parse(readFileSync(at("run/config.json"), "utf8"));
   t.match(config, { preset: "tiny", seed: 0, data: { name: "emoji-scenes" }, settings: { steps: 4, batchSize: 8 } });
   const bytes = new Uint8Array(readFileSync(at("run/model.safetensors")));
-  t.equal(JSON.parse(parseSafetensorsMetadata(bytes, "run").get("state")!).step, 4);
+  t.equal(JSON.parse(parseSafetensorsHeader(bytes, bytes.length, "run").metadata.get("state")!).step, 4);
   const parameters = [...parseSafetensors(bytes, "run")].filter(([name]) => name.startsWith("model/"));
   t.equal(
     parameters.reduce((sum, [, { data }]) => sum + data.length, 0),

@@ -9,7 +9,7 @@ import { parseViltConfig } from "../../src/vilt/config.ts";
 import { transportHeatMap } from "../../src/vilt/heat-map.ts";
 import { patchCoordinates } from "../../src/vilt/patch-selection.ts";
 import { alignmentOf, ViltForPretraining } from "../../src/vilt/pretraining.ts";
-import { loadPublishedWeights, publishedNames } from "../../src/vilt/weights.ts";
+import { loadPublishedWeights, publishedNames } from "../../src/vilt/weights/weights.ts";
 import { exact } from "../support.ts";
 
 /**

@@ -9,7 +9,7 @@ import { getPreset, parseViltConfig, positionGrid, presetNames } from "../../src
 import { Vilt, type ViltInput } from "../../src/vilt/model.ts";
 import { alignmentMasks, signedMean, standardizeTokens } from "../../src/vilt/objectives/word-patch-alignment.ts";
 import { type PretrainingBatch, ViltForPretraining } from "../../src/vilt/pretraining.ts";
-import { loadPublishedWeights, publishedNames, publishedWeights } from "../../src/vilt/weights.ts";
+import { loadPublishedWeights, publishedNames, publishedWeights } from "../../src/vilt/weights/weights.ts";
 import { draw, exact, values } from "../support.ts";
 
 const config = parseViltConfig({
@@ -128,7 +128,10 @@ t.test("bad texts and images are refused by name", async (t) => {
   );
   const long = new Int32Array(14).fill(1);
   refuse({ ids: long, textMask: long }, /text of 7 tokens: there are positions for 6/);
-  refuse({ pixelValues: draw([2, 1, 4, 6]) }, /pixels \[B, 3, H, W\] are needed: \[2, 1, 4, 6\]/);
+  refuse(
+    { pixelValues: draw([2, 1, 4, 6]) },
+    /PatchEmbedding: the shape \[B, 3, H, W\] is needed, not \[2, 1, 4, 6\]; axis 1 is 1, not 3/,
+  );
   refuse({ pixelValues: draw([2, 3, 1, 6]), pixelMask: undefined }, /1×6 pixels: smaller than one patch of 2×2/);
 });
 

@@ -9,6 +9,7 @@ import { verifyResize } from "./kinds/image.ts";
 import { verifyLayers } from "./kinds/layers.ts";
 import { verifyLosses } from "./kinds/losses.ts";
 import { verifyAnswers, verifyMetrics } from "./kinds/metrics.ts";
+import { verifyImageProcessor, verifyModelFolder } from "./kinds/model-folder.ts";
 import { verifyOptimizers, verifySchedules } from "./kinds/optimizers.ts";
 import { verifyParameterGroups, verifyParameterShapes } from "./kinds/parameters.ts";
 import { verifyPositionEmbedding } from "./kinds/position-embedding.ts";
@@ -34,6 +35,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   optimizers: verifyOptimizers,
   lr_schedules: verifySchedules,
   param_groups: verifyParameterGroups,
+  model_folder: verifyModelFolder,
+  image_processor: verifyImageProcessor,
   parameter_shapes: verifyParameterShapes,
 };
 
@@ -45,7 +48,8 @@ export interface CaseResult extends Comparison {
 }
 
 /**
- * Runs every recorded case of a folder: JSON files that state a `kind`, with their tensors beside them. In float64 the
+ * Runs every recorded case of a folder: JSON files that state a `kind`, with their tensors beside them, and checkpoint
+ * folders with an `expected.safetensors`. In float64 the
  * values recorded in float64 are compared with the tight tolerances, all others with those of float32.
  *
  * @throws {DataError} when the folder has no case

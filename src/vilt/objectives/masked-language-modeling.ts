@@ -3,6 +3,7 @@ import { gather } from "../../autograd/ops/indexing.ts";
 import { reshape } from "../../autograd/ops/layout.ts";
 import { fromArray, zeros } from "../../tensor/create.ts";
 import { DataError } from "../../tensor/errors.ts";
+import { expectShape } from "../../tensor/expect-shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { MaskedLanguageModelingHead } from "../heads/masked-language-modeling.ts";
 
@@ -30,7 +31,7 @@ export function maskedLanguageModelingLoss(
   labels: Int32Array,
   head: MaskedLanguageModelingHead,
 ): MaskedLanguageModelingLoss {
-  const [B, N, d] = hidden.shape as [number, number, number];
+  const [B, N, d] = expectShape(hidden, "B N d", "maskedLanguageModelingLoss");
   const T = labels.length / B;
   if (!Number.isInteger(T) || T > N)
     throw new DataError(`masked labels: ${labels.length} of them do not fit ${B} texts of at most ${N} tokens`);

@@ -3,6 +3,7 @@ import { gather } from "../../autograd/ops/indexing.ts";
 import { reshape } from "../../autograd/ops/layout.ts";
 import { fromArray, zeros } from "../../tensor/create.ts";
 import { DataError } from "../../tensor/errors.ts";
+import { expectShape } from "../../tensor/expect-shape.ts";
 import type { Rng } from "../../tensor/rng.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { BINS, type MaskedPatchPredictionHead } from "../heads/masked-patch-prediction.ts";
@@ -71,7 +72,7 @@ export function maskedPatchLabels(
  * @param labels [B, 1 + P, C], negative where nothing is to be predicted
  */
 export function maskedPatchPredictionLoss(image: Tensor, labels: Int32Array, head: MaskedPatchPredictionHead): Tensor {
-  const [B, n, d] = image.shape as [number, number, number];
+  const [B, n, d] = expectShape(image, "B n d", "maskedPatchPredictionLoss");
   const C = head.numChannels;
   if (labels.length !== B * n * C)
     throw new DataError(

@@ -4,7 +4,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { Vilt } from "../../../vilt/model.ts";
 import { patchMaskOf, pixelMaskFromValues } from "../../../vilt/patch-mask.ts";
 import { patchCoordinates } from "../../../vilt/patch-selection.ts";
-import { loadPublishedWeights } from "../../../vilt/weights.ts";
+import { loadPublishedWeights } from "../../../vilt/weights/weights.ts";
 import type { Claims } from "../comparison.ts";
 import type { GoldenCase, UnderTest } from "../golden-case.ts";
 import { claimAll, configOf, recordedSelection, weightsOf } from "./golden-model.ts";

@@ -4,7 +4,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { parseViltConfig, type ViltConfig } from "../../../vilt/config.ts";
 import { patchMaskOf, pixelMaskFromValues } from "../../../vilt/patch-mask.ts";
 import { givenSelection, type PatchSelection, patchCoordinates } from "../../../vilt/patch-selection.ts";
-import { publishedNames } from "../../../vilt/weights.ts";
+import { publishedNames } from "../../../vilt/weights/weights.ts";
 import type { Claim } from "../comparison.ts";
 import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
 

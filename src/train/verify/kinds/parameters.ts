@@ -8,7 +8,7 @@ import { Vilt } from "../../../vilt/model.ts";
 import { ViltForPretraining } from "../../../vilt/pretraining.ts";
 import { ViltForQuestionAnswering } from "../../../vilt/question-answering.ts";
 import { ViltForRetrieval } from "../../../vilt/retrieval.ts";
-import { publishedNames } from "../../../vilt/weights.ts";
+import { publishedNames } from "../../../vilt/weights/weights.ts";
 import { fineTuningGroups } from "../../parameter-groups.ts";
 import type { Check, Claims } from "../comparison.ts";
 import type { GoldenCase } from "../golden-case.ts";

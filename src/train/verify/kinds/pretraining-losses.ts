@@ -6,7 +6,7 @@ import { fromArray, zeros } from "../../../tensor/create.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { alignmentMasks } from "../../../vilt/objectives/word-patch-alignment.ts";
 import { type PretrainingLosses, ViltForPretraining } from "../../../vilt/pretraining.ts";
-import { loadPublishedWeights } from "../../../vilt/weights.ts";
+import { loadPublishedWeights } from "../../../vilt/weights/weights.ts";
 import type { Claims } from "../comparison.ts";
 import type { GoldenCase, UnderTest } from "../golden-case.ts";
 import {

@@ -15,7 +15,7 @@ import type { PatchSelection } from "../../../vilt/patch-selection.ts";
 import { maskedPatchPass } from "../../../vilt/pretraining.ts";
 import { questionAnsweringLoss, ViltForQuestionAnswering } from "../../../vilt/question-answering.ts";
 import { retrievalLoss, ViltForRetrieval } from "../../../vilt/retrieval.ts";
-import { loadPublishedWeights } from "../../../vilt/weights.ts";
+import { loadPublishedWeights } from "../../../vilt/weights/weights.ts";
 import type { Claims } from "../comparison.ts";
 import type { GoldenCase, UnderTest } from "../golden-case.ts";
 import { claimAll, configOf, gradientsOf, recordedSelection, selectionFacts, weightsOf } from "./golden-model.ts";

@@ -5,7 +5,7 @@ import { polynomialDecay } from "../../../optim/schedules.ts";
 import { fromArray } from "../../../tensor/create.ts";
 import { scope } from "../../../tensor/scope.ts";
 import { ViltForPretraining } from "../../../vilt/pretraining.ts";
-import { loadPublishedWeights, publishedWeights } from "../../../vilt/weights.ts";
+import { loadPublishedWeights, publishedWeights } from "../../../vilt/weights/weights.ts";
 import { fineTuningGroups } from "../../parameter-groups.ts";
 import type { Claim, Claims } from "../comparison.ts";
 import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";

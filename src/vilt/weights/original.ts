@@ -1,20 +1,7 @@
-import type { Parameter } from "../autograd/graph.ts";
-import { type HostArray, type Module, problemsOf, setParameter } from "../nn/module.ts";
-import type { TypedArray } from "../tensor/dtype.ts";
-import { DataError, formatShape } from "../tensor/errors.ts";
-import type { ViltConfig } from "./config.ts";
-import { Vilt } from "./model.ts";
-
-/** A published tensor and the parameter whose values it holds, in the same order under another shape. */
-export interface PublishedWeight {
-  readonly published: string;
-  readonly shape: readonly number[];
-  /** Dotted path, from the backbone or from a model with heads. */
-  readonly parameter: string;
-}
-
-/** Model that can be loaded: a backbone, or one with heads that holds it in a field `backbone`. */
-type Loadable = Module & { readonly config: ViltConfig };
+import type { Parameter } from "../../autograd/graph.ts";
+import type { ViltConfig } from "../config.ts";
+import { Vilt } from "../model.ts";
+import type { PublishedWeight, WeightLayout } from "./published-weight.ts";
 
 /** Names of a weight and its bias. */
 const pair = (published: string, parameter: string, shape: readonly number[]): PublishedWeight[] => [
@@ -112,67 +99,27 @@ function originalHeads(named: ReadonlyMap<string, Parameter>): PublishedWeight[]
   );
 }
 
-/** Entries of published files that hold nothing to load: a table of 0, 1, 2 …, and another name of `mlm_score.bias`. */
+/** Entries that hold nothing to load: a table of 0, 1, 2 …, and another name of `mlm_score.bias`. */
 const IGNORED = new Set(["text_embeddings.position_ids", "mlm_score.decoder.bias"]);
-/** Heads of tasks; one that the model does not have is left out. */
-const HEAD_PREFIXES = new Set(Object.values(HEADS).map(([first]) => first![0].slice(0, first![0].indexOf(".") + 1)));
+const headOf = (name: string) => name.slice(0, name.indexOf(".") + 1);
+const HEAD_PREFIXES = new Set(Object.values(HEADS).map(([first]) => headOf(first![0])));
 
-/** The names of a model's parameters in the files of the authors' code, in their order. */
-export function publishedNames(model: Loadable): PublishedWeight[] {
-  const named = model.namedParameters();
-  const prefix = model instanceof Vilt ? "" : "backbone.";
-  const backbone = originalBackbone(model.config).map((weight) => ({
-    ...weight,
-    parameter: prefix + weight.parameter,
-  }));
-  // A tied decoder and absent biases have no parameter of their own; neither have heads that this model lacks.
-  return [...backbone, ...originalHeads(named)].filter(({ parameter }) => named.has(parameter));
-}
-
-/**
- * Replaces every parameter of the model by published weights.
- *
- * @param source what errors name, a file
- * @throws {DataError} that lists all missing and unexpected tensors and wrong shapes, and names weights that are not
- *   finite; the model is then unchanged
- */
-export function loadPublishedWeights(
-  model: Loadable,
-  tensors: ReadonlyMap<string, HostArray>,
-  source = "weights",
-): void {
-  const names = publishedNames(model);
-  const known = new Set(names.map(({ published }) => published));
-  const ofOtherTask = (name: string) =>
-    HEAD_PREFIXES.has(name.slice(0, name.indexOf(".") + 1)) && !sharesHead(name, known);
-  const problems = names.flatMap(({ published, shape }) => {
-    const tensor = tensors.get(published);
-    return tensor ? problemsOf(published, tensor, shape) : [`missing ${published} ${formatShape(shape)}`];
-  });
-  for (const [name, { shape }] of tensors)
-    if (!known.has(name) && !IGNORED.has(name) && !ofOtherTask(name))
-      problems.push(`unexpected ${name} ${formatShape(shape)}`);
-  if (problems.length) throw new DataError(`${source}: ${problems.join("; ")}`);
-  const parameters = model.namedParameters();
-  for (const { published, parameter } of names) setParameter(parameters.get(parameter)!, tensors.get(published)!);
-}
-
-/** Whether the model has the head that `name` belongs to. */
-function sharesHead(name: string, known: ReadonlySet<string>): boolean {
-  const head = name.slice(0, name.indexOf(".") + 1);
-  return [...known].some((other) => other.startsWith(head));
-}
-
-/** The model's weights, or what `read` gives of each parameter, under their published names and shapes. */
-export function publishedWeights(
-  model: Loadable,
-  read: (parameter: Parameter) => TypedArray = ({ value }) => value.dataSync(),
-): Map<string, { shape: readonly number[]; data: TypedArray }> {
-  const parameters = model.namedParameters();
-  return new Map(
-    publishedNames(model).map(({ published, shape, parameter }) => [
-      published,
-      { shape, data: read(parameters.get(parameter)!) },
-    ]),
-  );
-}
+/** The names of the authors' code. */
+export const originalLayout: WeightLayout = {
+  name: "original",
+  weights(model) {
+    const named = model.namedParameters();
+    const prefix = model instanceof Vilt ? "" : "backbone.";
+    const backbone = originalBackbone(model.config).map((weight) => ({
+      ...weight,
+      parameter: prefix + weight.parameter,
+    }));
+    // A tied decoder and absent biases have no parameter of their own; neither have heads that this model lacks.
+    return [...backbone, ...originalHeads(named)].filter(({ parameter }) => named.has(parameter));
+  },
+  find: (published) => published,
+  mayBeLeft(name, known) {
+    const head = headOf(name);
+    return IGNORED.has(name) || (HEAD_PREFIXES.has(head) && ![...known].some((other) => other.startsWith(head)));
+  },
+};
