@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "@commander-js/extra-typings";
 import { ViltgradError } from "../tensor/errors.ts";
+import { convertCommand } from "./convert.ts";
 import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -15,7 +16,8 @@ const program = new Command("viltgrad")
   .addCommand(embedCommand())
   .addCommand(visualizeCommand())
   .addCommand(profileCommand())
-  .addCommand(verifyCommand());
+  .addCommand(verifyCommand())
+  .addCommand(convertCommand());
 
 try {
   await program.parseAsync();

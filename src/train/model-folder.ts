@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { ImageProcessor } from "../data/image-processor.ts";
-import { safetensorsParts } from "../data/safetensors.ts";
+import { type SafetensorsSource, safetensorsParts } from "../data/safetensors.ts";
 import { SafetensorsFile } from "../data/safetensors-file.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
 import { readVocabularyFile } from "../data/vocabulary-file.ts";
 import type { Placement } from "../tensor/create.ts";
+import type { TypedArray } from "../tensor/dtype.ts";
 import { DataError } from "../tensor/errors.ts";
 import {
   buildHuggingfaceModel,
@@ -98,13 +99,24 @@ export function writeModelFolder(folder: string, model: ViltTaskModel, extras: F
   const { labels, vocabulary, imageProcessor = ImageProcessor.forModel(model.config) } = extras;
   const write = (name: string, content: object) =>
     writeFileAtomic(path.join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
-  const weights = [...publishedWeights(model, huggingfaceLayout)].map(
-    ([name, { shape, data }]) => [name, { dtype: "F32", shape, data: Float32Array.from(data) }] as const,
+  const weights = new Map(
+    [...publishedWeights(model, huggingfaceLayout)].map(([name, weight]) => [name, asFloat32(weight)]),
   );
-  writeFileAtomic(path.join(folder, WEIGHTS), safetensorsParts(new Map(weights), { format: "pt" }));
+  writeFileAtomic(path.join(folder, WEIGHTS), safetensorsParts(weights, { format: "pt" }));
   write("config.json", huggingfaceConfigOf(model, labels));
   write("preprocessor_config.json", imageProcessor.toJSON());
   if (!vocabulary) return;
   writeFileAtomic(path.join(folder, "vocab.txt"), `${vocabulary.join("\n")}\n`);
   write("tokenizer_config.json", { tokenizer_class: "BertTokenizer", do_lower_case: true });
+}
+
+/** Float64 weights are rounded, as the library's files hold float32. */
+function asFloat32(weight: { readonly shape: readonly number[]; readonly data: TypedArray }): SafetensorsSource {
+  return {
+    ...{ dtype: "F32", shape: weight.shape },
+    get data() {
+      const { data } = weight;
+      return data instanceof Float32Array ? data : Float32Array.from(data);
+    },
+  };
 }

@@ -8,19 +8,20 @@ import type { ForwardOptions, Vilt, ViltInput, ViltOutput } from "./model.ts";
 export class ViltForMaskedLanguageModeling extends Module {
   readonly maskedLanguageModelingHead: MaskedLanguageModelingHead;
 
-  /** @param backbone shared, not copied; its configuration says whether the decoder shares the word embedding */
+  /**
+   * @param backbone shared, not copied; its configuration says whether the decoder shares the word embedding
+   * @param head to take over instead of making one
+   */
   constructor(
     readonly backbone: Vilt,
     options: LayerOptions,
+    head?: MaskedLanguageModelingHead,
   ) {
     super();
     const { config, textEmbedding } = backbone;
     const tied = config.tieWordEmbeddings ? textEmbedding.wordEmbedding.weight : undefined;
-    this.maskedLanguageModelingHead = new MaskedLanguageModelingHead(
-      config,
-      { initializer: config.initializer, ...options },
-      tied,
-    );
+    this.maskedLanguageModelingHead =
+      head ?? new MaskedLanguageModelingHead(config, { initializer: config.initializer, ...options }, tied);
   }
 
   get config() {

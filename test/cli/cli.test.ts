@@ -107,7 +107,7 @@ writeFileSync(at("cut.png"), readFileSync(at("square.png")).subarray(0, 1000));
 writeFileSync(at("text.txt"), "no picture, no checkpoint");
 const CAPTION = "a red dog left of a cat";
 
-const commands = ["pretrain", "evaluate", "embed", "visualize", "profile", "verify"];
+const commands = ["pretrain", "evaluate", "embed", "visualize", "profile", "verify", "convert"];
 /** The run that the other commands are tried on. */
 const pretraining = await viltgrad([
   ...["pretrain", "--preset", "tiny", "--steps", "4", "--batch-size", "8"],
@@ -575,4 +575,30 @@ t.test("profile: a published model is counted, a small one measured", async (t) 
   t.ok(profile.kernels.every(({ milliseconds }) => milliseconds >= 0));
   for (const name of ["linear", "matmul", "attention", "attentionBackward", "adamw"])
     t.ok(profile.kernels.find(({ kernel }) => kernel === name)!.milliseconds > 0, name);
+});
+
+t.test("convert: a folder for the other library, with the numbers of the run", async (t) => {
+  const result = await json(t, ["convert", "run", "exported"]);
+  t.match(result, { folder: "exported", task: "masked-words" });
+  const files = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer_config.json", "vocab.txt"];
+  t.strictSame(readdirSync(at("exported")).sort(), files);
+  const [theirs, ours] = [at("exported", "model.safetensors"), at("run", "model.safetensors")].map((file) =>
+    parseSafetensors(readFileSync(file), file),
+  );
+  t.strictSame(theirs!.get("vilt.layernorm.weight")!.data, ours!.get("model/backbone.encoder.layerNorm.weight")!.data);
+  t.strictSame(
+    theirs!.get("vilt.encoder.layer.2.attention.attention.value.bias")!.data,
+    ours!.get("model/backbone.encoder.layers.2.attention.queryKeyValue.bias")!.data.slice(128),
+    "the last third of the packed bias",
+  );
+  const ranking = await json(t, ["convert", "run", "ranking", "--task", "retrieval"]);
+  t.match(ranking, { task: "retrieval" });
+  const file = at("ranking", "model.safetensors");
+  t.strictSame(
+    parseSafetensors(readFileSync(file), file).get("rank_output.weight")!.data,
+    ours!.get("model/imageTextMatchingHead.dense.weight")!.data.slice(64),
+    "the row of pairs that belong together",
+  );
+  await refused(t, ["convert", "run", "exported"], /exported exists already/);
+  await refused(t, ["convert", "text.txt", "new"], /text\.txt: not a safetensors file/);
 });

@@ -13,6 +13,7 @@ import { verifyImageProcessor, verifyModelFolder } from "./kinds/model-folder.ts
 import { verifyOptimizers, verifySchedules } from "./kinds/optimizers.ts";
 import { verifyParameterGroups, verifyParameterShapes } from "./kinds/parameters.ts";
 import { verifyPositionEmbedding } from "./kinds/position-embedding.ts";
+import { verifyRandAugment } from "./kinds/rand-augment.ts";
 import { verifyWholeWordMask, verifyWordPiece } from "./kinds/text.ts";
 import { verifyTrajectory } from "./kinds/trajectory.ts";
 import { verifyTransport } from "./kinds/transport.ts";
@@ -28,6 +29,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   wpa_ipot: verifyTransport,
   layers_f64: verifyLayers,
   resize: verifyResize,
+  randaug: verifyRandAugment,
   wordpiece: verifyWordPiece,
   whole_word_mask: verifyWholeWordMask,
   metrics: verifyMetrics,

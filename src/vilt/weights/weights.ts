@@ -61,18 +61,33 @@ function assemble(
   return whole;
 }
 
-/** The model's weights, or what `read` gives of each parameter, under their published names and shapes. */
+/**
+ * The model's weights, or what `read` gives of each parameter, under their published names and shapes. Values are read
+ * each time they are asked for, so that a large model need not be in memory twice.
+ */
 export function publishedWeights(
   model: Loadable,
   layout: WeightLayout = originalLayout,
   read: (parameter: Parameter) => TypedArray = ({ value }) => value.dataSync(),
-): Map<string, { shape: readonly number[]; data: TypedArray }> {
+): Map<string, { readonly shape: readonly number[]; readonly data: TypedArray }> {
   const parameters = model.namedParameters();
   return new Map(
-    layout.weights(model).map(({ published, shape, parameter, rows }) => {
-      const values = read(parameters.get(parameter)!);
-      const width = values.length / parameters.get(parameter)!.shape[0]!;
-      return [published, { shape, data: rows ? values.slice(rows[0] * width, rows[1] * width) : values }];
+    layout.weights(model).map(({ published, shape, parameter: path, rows }) => {
+      const parameter = parameters.get(path)!;
+      const data = () => {
+        const values = read(parameter);
+        const width = values.length / parameter.shape[0]!;
+        return rows ? values.slice(rows[0] * width, rows[1] * width) : values;
+      };
+      return [
+        published,
+        {
+          shape,
+          get data() {
+            return data();
+          },
+        },
+      ];
     }),
   );
 }

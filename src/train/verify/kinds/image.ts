@@ -27,7 +27,8 @@ export function verifyResize(golden: GoldenCase): Claims {
   };
 }
 
-function picture(golden: GoldenCase, name: string): RgbImage {
+/** A recorded picture of bytes, [height, width, 3]. */
+export function picture(golden: GoldenCase, name: string): RgbImage {
   const { shape, data } = golden.entry(name);
   const [height, width] = shape as [number, number, number];
   if (!(data instanceof Uint8Array)) throw new DataError(`${golden.name}: ${name} does not hold bytes`);
