@@ -2,21 +2,20 @@ import path from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { splitWords } from "../data/tokenizer.ts";
 import { ConfigError } from "../tensor/errors.ts";
-import { alignmentPicture } from "../train/alignment-picture.ts";
+import { type AlignmentSettings, alignmentPicture, pictureAddress } from "../train/alignment-picture.ts";
 import { modelOf, readCheckpoint } from "../train/checkpoint.ts";
+import type { EncodedSample } from "../train/evaluation/context.ts";
 import { writeFileAtomic } from "../train/files.ts";
 import { readPair } from "../train/pair.ts";
 import { htmlPage } from "../train/report/page.ts";
+import { wordPatchMaps } from "../train/word-patch-maps.ts";
+import type { ViltForPretraining } from "../vilt/pretraining.ts";
+import { alignmentPage } from "../viz/alignment-page.ts";
 import { svgToPng } from "../viz/png.ts";
-import { escapeXml } from "../viz/xml.ts";
 import { commonCommand, positiveNumber, printResult, useDevice, wholeNumber } from "./options.ts";
 import { formatTable } from "./tables.ts";
 
-const writers: Readonly<Record<string, (svg: string, caption: string) => Uint8Array | string>> = {
-  ".svg": (svg) => svg,
-  ".png": (svg) => svgToPng(svg),
-  ".html": (svg, caption) => htmlPage("Word–patch alignment", `<p>${escapeXml(caption)}</p>\n${svg}`),
-};
+const ENDINGS = [".svg", ".png", ".html"];
 
 /** `viltgrad visualize`: which patches of an image the words of a caption lie on. */
 export function visualizeCommand() {
@@ -25,26 +24,49 @@ export function visualizeCommand() {
     .requiredOption("--image <file>", "PNG, JPEG or WebP file")
     .requiredOption("--caption <text>", "what to align with it")
     .option("--word <words...>", "words of the caption to draw (default: the three longest)")
-    .option("--output <file>", `what to write: ${Object.keys(writers).join(", ")}`, "alignment.png")
+    .option("--output <file>", `what to write: ${ENDINGS.join(", ")}; HTML has a page to click on`, "alignment.png")
     .addOption(new Option("--layer <name>", "where to align").choices(["final", "embedding"]).default("final"))
     .option("--beta <x>", "step size of IPOT; smaller sharpens slower", positiveNumber, 0.5)
     .option("--iterations <n>", "iterations of IPOT", wholeNumber(1), 50)
     .option("--truncate", "cut a caption that is too long instead of refusing it", false)
     .action(async (checkpoint, options) => {
       const { image, caption, word, output, layer, beta, iterations, truncate } = options;
-      const write = writers[path.extname(output).toLowerCase()];
-      if (!write) throw new ConfigError(`visualize: ${output} ends in none of ${Object.keys(writers).join(", ")}`);
+      const ending = path.extname(output).toLowerCase();
+      if (!ENDINGS.includes(ending))
+        throw new ConfigError(`visualize: ${output} ends in none of ${ENDINGS.join(", ")}`);
       useDevice(options);
       const { model, tokenizer } = modelOf(readCheckpoint(checkpoint));
       const row = await readPair(image, caption, { config: model.config, tokenizer, truncate });
       const spans = word?.map((each) => spanOf(each, caption, row.encoding.words));
       const settings = { layer: layer as "final" | "embedding", beta, iterations };
       const { svg, words } = await alignmentPicture(row, model, tokenizer.padId, settings, spans);
-      writeFileAtomic(output, write(svg, caption));
+      if (ending === ".html") writeFileAtomic(output, await page(row, model, tokenizer.padId, settings, svg));
+      else writeFileAtomic(output, ending === ".png" ? svgToPng(svg) : svg);
       const rows = words.map(({ word, patch, mass }) => [word, patch.join(", "), Math.max(...mass).toFixed(3)]);
       const table = formatTable([["word", "row, column of its patch", "share of its mass there"], ...rows]);
       printResult(options.json, { output, words }, `${table}\nLook at ${output}`);
     });
+}
+
+/** The figure, and below it the picture with every word and patch to click on. */
+async function page(
+  row: EncodedSample,
+  model: ViltForPretraining,
+  padId: number,
+  settings: AlignmentSettings,
+  svg: string,
+): Promise<string> {
+  const { sample, encoding } = row;
+  const { width, height, caption } = sample;
+  const { patchSize } = model.config;
+  const spans = splitWords(caption).flatMap((_, at) => (encoding.words.includes(at) ? [[at, at + 1] as const] : []));
+  const body = alignmentPage({
+    ...{ picture: await pictureAddress(sample), width, height, patchSize },
+    grid: [Math.floor(height / patchSize), Math.floor(width / patchSize)],
+    words: spans.map(([at]) => splitWords(caption)[at]!),
+    maps: await wordPatchMaps(row, model, padId, settings, spans),
+  });
+  return htmlPage("Word–patch alignment", `${svg}\n${body}`);
 }
 
 function spanOf(word: string, caption: string, wordOfToken: readonly number[]): readonly [number, number] {

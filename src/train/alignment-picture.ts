@@ -1,4 +1,4 @@
-import { denormalizeImage } from "../data/image.ts";
+import { denormalizeImage, type PlanarImage } from "../data/image.ts";
 import { encodePng } from "../data/image-file.ts";
 import { splitWords } from "../data/tokenizer.ts";
 import { DataError } from "../tensor/errors.ts";
@@ -74,9 +74,15 @@ export async function alignmentPicture(
     };
   });
   const { width, height } = sample;
-  const picture = `data:image/png;base64,${Buffer.from(await encodePng(denormalizeImage(sample))).toString("base64")}`;
+  const picture = await pictureAddress(sample);
   const figure = { picture, width, height, grid, patchSize, caption, aligned: words.map(({ aligned }) => aligned) };
   return { svg: alignmentFigure(figure), words: words.map(({ aligned, ...rest }) => rest) };
+}
+
+/** A picture as a `data:` address. */
+export async function pictureAddress(picture: PlanarImage): Promise<string> {
+  const bytes = await encodePng(denormalizeImage(picture));
+  return `data:image/png;base64,${Buffer.from(bytes).toString("base64")}`;
 }
 
 /** The words that a figure shows when none are named. Words that were cut off with the caption's end have no tokens. */
