@@ -1,6 +1,7 @@
 // The public surface in Node: everything that runs everywhere, and what reads and writes files.
 export * from "./browser.ts";
 
+export { type SegmentOptions, segmentChinese } from "./data/chinese-segmenter.ts";
 export { EmojiScenes, type EmojiScenesOptions, type Scene } from "./data/emoji-scenes/emoji-scenes.ts";
 export { FolderImages, type FolderOptions } from "./data/folder.ts";
 export { decodeImage, encodePng } from "./data/image-file.ts";

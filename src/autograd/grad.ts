@@ -1,6 +1,6 @@
 import { full } from "../tensor/create.ts";
-import { GradientError, ShapeError } from "../tensor/errors.ts";
-import { scope } from "../tensor/scope.ts";
+import { DTypeError, GradientError, ShapeError } from "../tensor/errors.ts";
+import { scope, serialOfNext } from "../tensor/scope.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
@@ -13,6 +13,7 @@ import {
   variable,
   withRecording,
 } from "./graph.ts";
+import { runHooks } from "./hooks.ts";
 import { add } from "./ops/arithmetic.ts";
 import { reshape } from "./ops/layout.ts";
 
@@ -27,13 +28,17 @@ export interface GradOptions {
   readonly allowUnused?: boolean;
 }
 
-/** The nodes that lead from `root` to a wanted tensor, latest first. */
-function nodesTowards(root: Tensor, wanted: (tensor: Tensor) => boolean): GraphNode[] {
+/** The nodes that lead from `root` to a wanted tensor, latest first; none beyond those where `isEnd` says so. */
+function nodesTowards(
+  root: Tensor,
+  wanted: (tensor: Tensor) => boolean,
+  isEnd: (tensor: Tensor) => boolean,
+): GraphNode[] {
   const found = new Map<Tensor, GraphNode>();
   const stack = [root];
   for (let tensor = stack.pop(); tensor; tensor = stack.pop()) {
     const history = historyOf(tensor);
-    if (history === null || history instanceof Leaf || found.has(tensor)) continue;
+    if (history === null || history instanceof Leaf || found.has(tensor) || isEnd(tensor)) continue;
     found.set(tensor, history);
     for (const input of history.inputs) if (isTracked(input)) stack.push(input);
   }
@@ -43,30 +48,49 @@ function nodesTowards(root: Tensor, wanted: (tensor: Tensor) => boolean): GraphN
   return ascending.filter((node) => leads.has(node.out)).reverse();
 }
 
-/** Gradients of the tensors that `wanted` selects, by reverse accumulation (Linnainmaa 1970). */
+/**
+ * Gradients of the tensors that `wanted` selects, by reverse accumulation (Linnainmaa 1970).
+ *
+ * @param independent take the wanted tensors as independent of each other: nothing beyond them is entered, and hooks
+ *   on them are not called, since the answer is but a share of their gradient
+ */
 function accumulate(
   root: Tensor,
   wanted: (tensor: Tensor) => boolean,
   { seed, createGraph = false, retainGraph = createGraph }: GradOptions,
   caller: string,
+  independent = false,
 ): Map<Tensor, Tensor> {
-  const nodes = nodesTowards(root, wanted);
+  const nodes = nodesTowards(root, wanted, (tensor) => independent && wanted(tensor));
   const leadsOn = new Set(nodes.map((node) => node.out));
   const grads = new Map<Tensor, Tensor>([[root, seedFor(root, seed, createGraph, caller)]]);
   withRecording(createGraph, () => {
     for (const node of nodes) {
-      const grad = grads.get(node.out);
+      const grad = complete(grads, node.out, createGraph);
       if (!grad) continue;
       const receives = (input: Tensor) => wanted(input) || leadsOn.has(input);
       for (const [input, share] of sharesOf(node, grad, receives, createGraph)) addTo(grads, input, share, createGraph);
       if (!wanted(node.out)) {
         grads.delete(node.out);
-        if (!createGraph) grad.release(caller);
+        if (!createGraph && !grad.isKept) grad.release(caller);
       }
       if (!retainGraph) forget(node, root, wanted, caller);
     }
+    if (!independent) for (const tensor of grads.keys()) if (!leadsOn.has(tensor)) complete(grads, tensor, createGraph);
   });
   return grads;
+}
+
+/** The gradient of a tensor that has all its shares, after its hooks. */
+function complete(grads: Map<Tensor, Tensor>, tensor: Tensor, createGraph: boolean): Tensor | undefined {
+  const before = grads.get(tensor);
+  if (!before) return undefined;
+  const after = runHooks(tensor, before);
+  if (after !== before) {
+    grads.set(tensor, after);
+    if (!createGraph && !before.isKept) before.release("onGrad()");
+  }
+  return after;
 }
 
 /** Each input's share of the gradient of a node; what its rule computes on the way is given back. */
@@ -76,23 +100,34 @@ function sharesOf(
   receives: (input: Tensor) => boolean,
   createGraph: boolean,
 ): [Tensor, Tensor][] {
-  // A rule may answer a tensor that somebody else owns (the gradient itself, or one result for two inputs).
-  const owned = new Set<Tensor>([grad, node.out, ...node.inputs]);
+  // A rule may answer a tensor that somebody else owns (the gradient itself, an older one, one result for two inputs).
+  const first = serialOfNext();
+  const taken = new Set<Tensor>();
   const run = () => {
     const pullBacks = node.pullBacks(grad);
+    if (pullBacks.length !== node.inputs.length)
+      throw new GradientError(
+        `${node.operation}: the pull-back answers ${pullBacks.length} gradients for ${node.inputs.length} inputs`,
+      );
     return node.inputs.flatMap((input, i): [Tensor, Tensor][] => {
       const pullBack = pullBacks[i];
       if (!pullBack || !receives(input)) return [];
       const share = pullBack();
-      if (!sameShape(share.shape, input.shape))
-        throw new ShapeError(node.operation, "the gradient's shape is not the input's", share, input);
+      checkShare(node.operation, share, input, i);
       if (createGraph) return [[input, share]];
-      const mine = owned.has(share) ? share.alias() : share;
-      owned.add(mine);
+      const mine = share.serial < first || taken.has(share) ? share.alias() : share;
+      taken.add(mine);
       return [[input, mine]];
     });
   };
   return createGraph ? run() : scope(run, node.operation);
+}
+
+function checkShare(operation: string, share: Tensor, input: Tensor, i: number): void {
+  if (!sameShape(share.shape, input.shape))
+    throw new ShapeError(operation, `the gradient of input ${i} does not have the input's shape`, share, input);
+  if (share.dtype !== input.dtype)
+    throw new DTypeError(`${operation}: the gradient of input ${i} is ${share.dtype}, the input is ${input.dtype}`);
 }
 
 function addTo(grads: Map<Tensor, Tensor>, input: Tensor, share: Tensor, createGraph: boolean): void {
@@ -108,8 +143,10 @@ function addTo(grads: Map<Tensor, Tensor>, input: Tensor, share: Tensor, createG
 }
 
 /** Gives back a node that has passed its gradient on; root, wanted and kept tensors stay readable. */
-function forget({ out }: GraphNode, root: Tensor, wanted: (tensor: Tensor) => boolean, caller: string): void {
+function forget(node: GraphNode, root: Tensor, wanted: (tensor: Tensor) => boolean, caller: string): void {
+  const { out } = node;
   releaseHistory(out, caller);
+  node.forget?.(caller);
   if (out !== root && !wanted(out) && !out.isKept) out.release(caller);
 }
 
@@ -141,7 +178,8 @@ export function backward(loss: Tensor, options: GradOptions = {}): void {
       const parameter = tensor.origin instanceof Leaf ? tensor.origin.parameter : null;
       if (!parameter) continue;
       reached++;
-      parameter.grad = parameter.grad ? add(parameter.grad, grad) : grad;
+      const change = withRecording(options.createGraph ?? false, () => runHooks(parameter, grad));
+      parameter.grad = parameter.grad ? add(parameter.grad, change) : change;
     }
     if (reached === 0)
       throw new GradientError(
@@ -189,15 +227,28 @@ export function valueAndGrad(
   };
 }
 
-function gradOf(y: Tensor, xs: readonly Tensor[], options: GradOptions = {}): Tensor[] {
+/** @param caller what an error names */
+export function gradOf(y: Tensor, xs: readonly Tensor[], options: GradOptions = {}, caller = "grad"): Tensor[] {
   const wanted = new Set(xs);
-  const grads = accumulate(y, (tensor) => wanted.has(tensor), options, "grad()");
+  const grads = accumulate(y, (tensor) => wanted.has(tensor), options, `${caller}()`);
   return xs.map((x, i) => {
     const result = grads.get(x);
     if (result) return result;
     if (options.allowUnused) return full(x.shape, 0, { dtype: x.dtype, device: x.device });
     throw new GradientError(
-      `grad: the result does not depend on input ${i} ([${x.shape.join(", ")}]); was it detached? { allowUnused: true } answers zeros`,
+      `${caller}: the result does not depend on input ${i} ([${x.shape.join(", ")}]); was it detached? { allowUnused: true } answers zeros`,
     );
   });
+}
+
+/** Partial derivatives of `y` in the direction of `seed`, for `xs` that are independent of each other; null for none. */
+export function partials(
+  y: Tensor,
+  xs: readonly Tensor[],
+  options: GradOptions & { readonly seed: Tensor },
+  caller: string,
+): (Tensor | null)[] {
+  const wanted = new Set(xs.filter(isTracked));
+  const grads = accumulate(y, (tensor) => wanted.has(tensor), options, caller, true);
+  return xs.map((x) => grads.get(x) ?? null);
 }

@@ -14,10 +14,14 @@ export interface GraphNode {
   readonly out: Tensor;
   /** One lazy pull-back per input; null where the derivative is zero by nature (an index, a mask). */
   pullBacks(grad: Tensor): readonly (PullBack | null)[];
+  /** Gives back what was kept for the pull-back alone. */
+  readonly forget?: (by: string) => void;
 }
 
 /** A tensor that gradients are asked for; `parameter` is told about it by `backward()`. */
 export class Leaf {
+  readonly id = nextId++;
+
   constructor(readonly parameter: Parameter | null = null) {}
 }
 
@@ -28,6 +32,8 @@ class ReleasedGraph {
 
 let recording = true;
 let nextId = 0;
+/** The tensors with a history from before `since` that operations use; null while nobody asks. */
+let watch: { readonly since: number; readonly used: Set<Tensor> } | null = null;
 
 /** The node that computed `tensor`, or its leaf, or null for a constant. @throws {GradientError} when it was given back */
 export function historyOf(tensor: Tensor): GraphNode | Leaf | null {
@@ -50,10 +56,33 @@ export function record(
   inputs: readonly Tensor[],
   out: Tensor,
   pullBacks: GraphNode["pullBacks"],
+  forget?: GraphNode["forget"],
 ): void {
+  if (watch) inputs.forEach(noteUse);
   if (!recording || !inputs.some(isTracked)) return;
-  const node: GraphNode = { id: nextId++, operation, inputs, out, pullBacks };
+  const node: GraphNode = { id: nextId++, operation, inputs, out, pullBacks, forget };
   out.origin = node;
+}
+
+function noteUse(tensor: Tensor): void {
+  if (!watch || !isTracked(tensor)) return;
+  const { id } = tensor.origin as Partial<GraphNode | Leaf>;
+  if (id === undefined || id < watch.since) watch.used.add(tensor);
+}
+
+/** Runs `body` and lists what it used of the graph that was there before, whether its operations were recorded or not. */
+export function watchUses(body: () => Tensor): { out: Tensor; used: readonly Tensor[] } {
+  const outer = watch;
+  const used = new Set<Tensor>();
+  watch = { since: nextId, used };
+  try {
+    const out = body();
+    noteUse(out);
+    return { out, used: [...used] };
+  } finally {
+    watch = outer;
+    used.forEach(noteUse);
+  }
 }
 
 /** Forgets how `tensor` was computed. */

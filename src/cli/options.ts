@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type AugmentListName, augmentLists, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { deviceNames, setDefaultDevice } from "../tensor/backend.ts";
 import { setThreads } from "../tensor/devices.ts";
 
@@ -24,6 +25,19 @@ export function share(text: string): number {
   if (text.trim() === "" || !(value >= 0 && value <= 1))
     throw new InvalidArgumentError("a number from 0 to 1 is needed.");
   return value;
+}
+
+/** N and M of RandAugment, as "2,9", and optionally the list of operations, as "2,9,slide". */
+export function randAugmentOption(text: string): { operations: number; magnitude: number; list?: AugmentListName } {
+  const [, n, m, name] = /^(\d+),(\d+(?:\.\d+)?)(?:,(\w+))?$/.exec(text) ?? [];
+  const list = (Object.keys(augmentLists) as AugmentListName[]).find((known) => known === name);
+  const [operations, magnitude] = [Number(n), Number(m)];
+  const known = list !== undefined || name === undefined;
+  if (!(operations >= 1 && magnitude <= GREATEST_MAGNITUDE && known))
+    throw new InvalidArgumentError(
+      `a number of operations and a magnitude up to ${GREATEST_MAGNITUDE} are needed, as 2,9; optionally a list, ${Object.keys(augmentLists).join(" or ")}.`,
+    );
+  return { operations, magnitude, ...(list && { list }) };
 }
 
 /** A command with the options that all commands share. */

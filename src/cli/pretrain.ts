@@ -4,8 +4,18 @@ import { getThreads } from "../tensor/devices.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import { finishRun } from "../train/report/report.ts";
 import { measureStep, type Run, resumeRun, startRun, train } from "../train/run.ts";
+import type { SettingChanges } from "../train/settings.ts";
 import { presetNames } from "../vilt/config.ts";
-import { commonCommand, positiveNumber, printResult, remark, share, useDevice, wholeNumber } from "./options.ts";
+import {
+  commonCommand,
+  positiveNumber,
+  printResult,
+  randAugmentOption,
+  remark,
+  share,
+  useDevice,
+  wholeNumber,
+} from "./options.ts";
 import { evaluationTable } from "./tables.ts";
 
 /** `viltgrad pretrain`: trains a model on pictures with captions, judges it and draws what it learnt. */
@@ -23,6 +33,12 @@ export function pretrainCommand() {
     .option("--batch-size <n>", "pairs of a batch", wholeNumber(2))
     .option("--learning-rate <x>", "highest learning rate", positiveNumber)
     .option("--hard-negatives <x>", "part of the mismatched pairs with one point changed, from half-way on", share)
+    .option(
+      "--rand-augment <n,m>",
+      "change training pictures by n operations of magnitude m, as 2,9",
+      randAugmentOption,
+    )
+    .option("--chinese-words", "hide whole Chinese words, not characters", false)
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
     .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
@@ -51,27 +67,22 @@ export function pretrainCommand() {
     });
 }
 
+/** What of the settings can be said on the command line. */
+const SETTINGS = ["steps", "batchSize", "learningRate", "hardNegatives", "randAugment", "chineseWords"] as const;
 /** What a run that is resumed has settled already. */
-const FIXED_BY_A_RUN = [
-  ...(["preset", "data", "output", "seed", "steps"] as const),
-  ...(["batchSize", "learningRate", "hardNegatives", "truncate"] as const),
-];
+const FIXED_BY_A_RUN = ["preset", "data", "output", "seed", "truncate", ...SETTINGS] as const;
 
-interface OpenOptions {
+interface OpenOptions extends Readonly<Pick<SettingChanges, (typeof SETTINGS)[number]>> {
   readonly resume?: string | undefined;
   readonly output?: string | undefined;
   readonly preset: string;
   readonly data: string;
   readonly truncate: boolean;
   readonly seed: number;
-  readonly steps?: number | undefined;
-  readonly batchSize?: number | undefined;
-  readonly learningRate?: number | undefined;
-  readonly hardNegatives?: number | undefined;
 }
 
 function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
-  const { resume, output, preset, data, truncate, seed, steps, batchSize, learningRate, hardNegatives } = options;
+  const { resume, output, preset, data, truncate, seed } = options;
   if (resume !== undefined) {
     if (given.length > 0)
       throw new ConfigError(
@@ -81,7 +92,7 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   }
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   const folder = output ?? path.join("runs", `${stamp}-${preset}`);
-  const settings = { steps, batchSize, learningRate, hardNegatives };
+  const settings: SettingChanges = Object.fromEntries(SETTINGS.map((name) => [name, options[name]]));
   return startRun({ folder, preset, data: { name: data, truncate }, settings, seed });
 }
 
@@ -90,11 +101,13 @@ const optionName = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-$
 /** What to type to get this run again. */
 function commandOf({ state: { preset, data, settings, seed } }: Run): string {
   const name = /^[\w./-]+$/.test(data.name) ? data.name : JSON.stringify(data.name);
-  const { steps, batchSize, learningRate, hardNegatives } = settings;
+  const { steps, batchSize, learningRate, hardNegatives, randAugment, chineseWords } = settings;
   return [
     `viltgrad pretrain --preset ${preset} --data ${name} --seed ${seed}`,
     `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
     ...(hardNegatives ? [`--hard-negatives ${hardNegatives}`] : []),
+    ...(randAugment ? [`--rand-augment ${Object.values(randAugment).join(",")}`] : []),
+    ...(chineseWords ? ["--chinese-words"] : []),
     ...(data.truncate ? ["--truncate"] : []),
   ].join(" ");
 }

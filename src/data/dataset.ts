@@ -1,5 +1,6 @@
 import { DataError } from "../tensor/errors.ts";
 import type { Rng } from "../tensor/rng.ts";
+import type { RgbImage } from "./image.ts";
 
 /** A rectangle in pixels; x counts columns from the left, y rows from the top. */
 export interface Box {
@@ -34,6 +35,16 @@ export interface Sample {
   readonly record: string;
 }
 
+export interface SampleOptions {
+  /** The part of training that is done, in [0, 1], for data sets with a curriculum; 1 when not said. */
+  readonly progress?: number;
+  /**
+   * Changes the 8-bit picture in its own size, before it takes the model's: a function of the picture alone, that leaves
+   * it as it is. Boxes of things stay where they were before the change.
+   */
+  readonly augment?: (picture: RgbImage) => RgbImage;
+}
+
 /**
  * Pictures with captions, by split and index. `sample` depends on its arguments alone, so the data position of a run is
  * a plain number and a resumed run sees what an uninterrupted one would have seen.
@@ -43,11 +54,8 @@ export interface CaptionedImages {
   readonly splits: readonly string[];
   /** Number of samples; `Infinity` where they are drawn on demand. @throws {DataError} for a split that does not exist */
   size(split: string): number;
-  /**
-   * @param index whole number in [0, size(split))
-   * @param options.progress the part of training that is done, in [0, 1], for data sets with a curriculum; 1 when not said
-   */
-  sample(split: string, index: number, options?: { progress?: number }): Sample | Promise<Sample>;
+  /** @param index whole number in [0, size(split)) */
+  sample(split: string, index: number, options?: SampleOptions): Sample | Promise<Sample>;
   /** Every caption of every split, where they are finitely many: what can be checked before training begins. */
   captions?(): Iterable<Pick<Sample, "caption" | "record">>;
   /** What can be changed in a picture so that its caption becomes false in that one point; none where it is not said. */
@@ -56,7 +64,7 @@ export interface CaptionedImages {
    * Sample `index` with its picture changed in that way: the caption of the original is false of it, a hard negative.
    * Null where the caption states nothing of that kind.
    */
-  hardNegative?(change: string, split: string, index: number, options?: { progress?: number }): Sample | null;
+  hardNegative?(change: string, split: string, index: number, options?: SampleOptions): Sample | null;
   /** The tokens of a WordPiece vocabulary for these captions, special tokens first, at most `maxSize` of them. */
   vocabulary(maxSize: number): string[];
 }

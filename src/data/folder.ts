@@ -3,8 +3,8 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { DataError } from "../tensor/errors.ts";
-import { type CaptionedImages, checkIndex, checkSplit, type Sample } from "./dataset.ts";
-import { type PlanarImage, prepareImage } from "./image.ts";
+import { type CaptionedImages, checkIndex, checkSplit, type Sample, type SampleOptions } from "./dataset.ts";
+import { type PlanarImage, prepareImage, type RgbImage } from "./image.ts";
 import { decodeImage } from "./image-file.ts";
 import { normalizedWords, splitWords } from "./tokenizer.ts";
 import { trainVocabulary } from "./vocabulary.ts";
@@ -12,7 +12,10 @@ import { trainVocabulary } from "./vocabulary.ts";
 /** Names looked for, in this order, where a folder is given instead of a file. */
 const CAPTION_FILES = ["captions.jsonl", "captions.json", "dataset.json"];
 
-/** Prepared pictures are kept up to this many bytes, so that a small data set is decoded once and not in each epoch. */
+/**
+ * Pictures are kept up to this many bytes, so that a small data set is decoded once and not in each epoch: prepared
+ * ones, or as they were decoded where they are augmented anew each time.
+ */
 const KEPT_BYTES = 256 * 2 ** 20;
 
 const Line = z.object({ image: z.string().min(1), caption: z.string(), split: z.string().min(1).optional() });
@@ -55,7 +58,8 @@ export class FolderImages implements CaptionedImages {
   readonly #items: ReadonlyMap<string, readonly Item[]>;
   readonly #root: string;
   readonly #size: { shorter: number; divisor: number };
-  readonly #kept = new Map<string, PlanarImage>();
+  readonly #prepared = new Map<string, PlanarImage>();
+  readonly #decoded = new Map<string, RgbImage>();
   #keptBytes = 0;
 
   private constructor(name: string, items: readonly Item[], root: string, { shorter, divisor }: FolderOptions) {
@@ -86,10 +90,13 @@ export class FolderImages implements CaptionedImages {
     return this.#items.get(split)!.length;
   }
 
-  async sample(split: string, index: number): Promise<Sample> {
+  async sample(split: string, index: number, { augment }: SampleOptions = {}): Promise<Sample> {
     checkIndex(this, split, index);
     const { image, caption, record } = this.#items.get(split)![index]!;
-    return { ...(await this.#prepare(image, record)), caption, picture: image, record };
+    const picture = augment
+      ? prepareImage(augment(await this.#decode(image, record)), this.#size)
+      : await this.#prepare(image, record);
+    return { ...picture, caption, picture: image, record };
   }
 
   *captions(): Generator<Pick<Sample, "caption" | "record">> {
@@ -105,15 +112,30 @@ export class FolderImages implements CaptionedImages {
   }
 
   async #prepare(image: string, record: string): Promise<PlanarImage> {
-    const kept = this.#kept.get(image);
+    const kept = this.#prepared.get(image);
     if (kept) return kept;
-    const path = join(this.#root, image);
-    const prepared = prepareImage(await decodeImage(path, `${record}: ${path}`), this.#size);
-    if (this.#keptBytes + prepared.image.byteLength <= KEPT_BYTES) {
-      this.#keptBytes += prepared.image.byteLength;
-      this.#kept.set(image, prepared);
-    }
+    const prepared = prepareImage(await this.#read(image, record), this.#size);
+    this.#keep(this.#prepared, image, prepared, prepared.image.byteLength);
     return prepared;
+  }
+
+  async #decode(image: string, record: string): Promise<RgbImage> {
+    const kept = this.#decoded.get(image);
+    if (kept) return kept;
+    const decoded = await this.#read(image, record);
+    this.#keep(this.#decoded, image, decoded, decoded.data.byteLength);
+    return decoded;
+  }
+
+  #read(image: string, record: string): Promise<RgbImage> {
+    const path = join(this.#root, image);
+    return decodeImage(path, `${record}: ${path}`);
+  }
+
+  #keep<T>(kept: Map<string, T>, image: string, picture: T, bytes: number): void {
+    if (kept.has(image) || this.#keptBytes + bytes > KEPT_BYTES) return; // two samples may have waited for one picture
+    this.#keptBytes += bytes;
+    kept.set(image, picture);
   }
 }
 

@@ -1,7 +1,6 @@
-import { detach, type Parameter } from "../autograd/graph.ts";
-import { gather } from "../autograd/ops/indexing.ts";
-import { expandDims, reshape, select, slice } from "../autograd/ops/layout.ts";
-import { equal, where } from "../autograd/ops/select.ts";
+import { embedding } from "../autograd/functions/embedding.ts";
+import type { Parameter } from "../autograd/graph.ts";
+import { reshape, select, slice } from "../autograd/ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type LayerOptions, tableWeight } from "./init.ts";
 import { Module } from "./module.ts";
@@ -24,10 +23,7 @@ export class Embedding extends Module {
 
   /** ids int32 [...] → [..., d]. */
   forward(ids: Tensor): Tensor {
-    const rows = gather(this.weight.value, ids);
-    if (this.paddingIndex === null) return rows;
-    const isPadding = expandDims(equal(ids, this.paddingIndex), ids.rank); // [..., 1]
-    return where(isPadding, detach(rows), rows);
+    return embedding(this.weight.value, ids, { paddingIndex: this.paddingIndex });
   }
 
   /** One row, [d]. */

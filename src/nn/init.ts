@@ -1,7 +1,7 @@
 import { Parameter } from "../autograd/graph.ts";
 import { full, type Placement, randn } from "../tensor/create.ts";
 import type { Rng } from "../tensor/rng.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { type Shape, sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** The spread of weights: "normal" draws all with std 0.02 (BERT's), "fanIn" those of linear maps with 1/√fan_in. */
@@ -29,9 +29,9 @@ function owned(value: Tensor): Parameter {
   return parameter;
 }
 
-/** Weights of a linear map [out, in]. */
-export function linearWeight(shape: readonly [number, number], options: LayerOptions): Parameter {
-  const std = options.initializer === "fanIn" ? shape[1] ** -0.5 : NORMAL_STD;
+/** Weights of a linear map [out, in], or of a convolution [out, in, kh, kw], whose fan-in counts the kernel's cells. */
+export function linearWeight(shape: Shape, options: LayerOptions): Parameter {
+  const std = options.initializer === "fanIn" ? sizeOf(shape.slice(1)) ** -0.5 : NORMAL_STD;
   return normal(shape, std, options);
 }
 

@@ -1,5 +1,6 @@
 import { attention, attentionWeights } from "../autograd/functions/attention.ts";
 import { ConfigError } from "../tensor/errors.ts";
+import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Dropout } from "./dropout.ts";
@@ -52,12 +53,14 @@ export class MultiHeadSelfAttention extends Module {
 
   /** x [B, N, d] → [B, N, d]. */
   forward(x: Tensor, { mask, rng, residual }: AttentionInput = {}): Tensor {
+    expectShape(x, `B N ${this.hiddenSize}`, "MultiHeadSelfAttention");
     const heads = attention(this.queryKeyValue.forward(x), this.numHeads, mask);
     return projectOnto(this.output, this.dropout, heads, { rng, residual });
   }
 
   /** The attention weights of `forward`, [B, h, N, N]: row = query, column = key. */
   weights(x: Tensor, mask?: Tensor): Tensor {
+    expectShape(x, `B N ${this.hiddenSize}`, "MultiHeadSelfAttention");
     return attentionWeights(this.queryKeyValue.forward(x), this.numHeads, mask);
   }
 }

@@ -1,12 +1,15 @@
 import type { DType, TypedArray } from "./dtype.ts";
 import { DeviceError, DTypeError } from "./errors.ts";
 import type { Attributes, KernelName } from "./kernels.ts";
+import type { DeviceMemory, Holding } from "./memory.ts";
 
 /** Memory of one device, shared by the tensors that alias it; the last one to let go gives it back. */
 export interface Storage {
   readonly dtype: DType;
   readonly size: number;
   references: number;
+  /** What `memory()` tells of it; null for what takes no memory. */
+  holding?: Holding | null;
 }
 
 /** What a kernel gets to see of an operand. */
@@ -29,6 +32,8 @@ export interface Backend {
   /** The same without waiting. @throws {DeviceError} on a device that cannot */
   readSync(storage: Storage): TypedArray;
   release(storage: Storage): void;
+  /** Totals, and what is alive, of a device whose memory is not the engine's heap. */
+  memory?(): DeviceMemory & { readonly holdings: Iterable<Holding> };
   /** Whether the device has its own kernel of that name; primitives run everywhere, fused ones where this says so. */
   has(kernel: KernelName): boolean;
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void;
@@ -49,6 +54,11 @@ export function deviceNames(): string[] {
   return [...factories.keys()];
 }
 
+/** Those that have been used. */
+export function builtBackends(): Iterable<Backend> {
+  return backends.values();
+}
+
 /** The device of that name, or the default one. */
 export function getBackend(name: string = defaultName): Backend {
   const known = backends.get(name);
@@ -60,7 +70,10 @@ export function getBackend(name: string = defaultName): Backend {
   return backend;
 }
 
-const unknownDevice = (name: string) => new DeviceError(`no device "${name}"; there are ${deviceNames().join(", ")}`);
+function unknownDevice(name: string): DeviceError {
+  const hint = /^gpu(:|$)/.test(name) ? "; await loadGpu() makes gpu devices known" : "";
+  return new DeviceError(`no device "${name}"; there are ${deviceNames().join(", ")}${hint}`);
+}
 
 /** Where tensors are made when a call does not say. */
 export function setDefaultDevice(name: string): void {

@@ -1,7 +1,7 @@
 import type { NdArray } from "ndarray";
 import { checkDType, getBackend } from "./backend.ts";
 import { allocateArray, type DType, dtypeOf, type TypedArray, toTypedArray } from "./dtype.ts";
-import { ShapeError } from "./errors.ts";
+import { DeviceError, formatShape, ShapeError } from "./errors.ts";
 import type { Rng } from "./rng.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
@@ -70,6 +70,17 @@ export function fromNdarray(array: NdArray<TypedArray | number[]>, { dtype, devi
   return fromTyped("fromNdarray", values, shape, device);
 }
 
+function hostArray(operation: string, dtype: DType, shape: Shape): TypedArray {
+  try {
+    return allocateArray(dtype, sizeOf(shape));
+  } catch (cause) {
+    const size = formatShape(shape);
+    throw new DeviceError(`${operation}: the engine has no memory for ${size} in ${dtype}, as it is made here first`, {
+      cause,
+    });
+  }
+}
+
 function filled(
   operation: string,
   shape: Shape,
@@ -77,7 +88,7 @@ function filled(
   value: (i: number) => number,
 ): Tensor {
   checkShape(operation, shape);
-  const values = allocateArray(dtype, sizeOf(shape));
+  const values = hostArray(operation, dtype, shape);
   for (let i = 0; i < values.length; i++) values[i] = value(i);
   return fromTyped(operation, values, shape, device);
 }

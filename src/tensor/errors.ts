@@ -43,3 +43,6 @@ export class ReleasedError extends ViltgradError {}
 
 /** A derivative that is not defined, or a graph that is no longer there. */
 export class GradientError extends ViltgradError {}
+
+/** A value that is NaN or infinite, found by `anomaly()`. */
+export class AnomalyError extends ViltgradError {}

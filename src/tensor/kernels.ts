@@ -27,11 +27,18 @@ export interface PrimitiveKernels {
   abs: None;
   sign: None;
   exp: None;
+  /** eˣ − 1, exact near 0. */
+  expm1: None;
   log: None;
+  /** log(1 + x), exact near 0. */
+  log1p: None;
   sqrt: None;
   tanh: None;
   sigmoid: None;
   erf: None;
+  erfc: None;
+  /** Φ, the normal distribution function. */
+  normalCdf: None;
   sin: None;
   cos: None;
   /** Inverted dropout: cell i is x / (1 − p) or 0, decided by a counter-based generator from (seed, i). */
@@ -45,6 +52,11 @@ export interface PrimitiveKernels {
   prod: Axes;
   /** Index of the first maximum, int32. */
   argmax: Axis;
+  // Along one axis; the output has the input's shape.
+  /** Cell i is the sum of cells 0 … i. */
+  cumsum: Axis;
+  /** Positions in stable order, int32; NaN counts as the largest. */
+  argsort: Axis & { readonly descending: boolean };
   // Layout: the output's shape says the rest.
   permute: Axes;
   broadcastTo: None;

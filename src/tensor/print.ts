@@ -1,5 +1,7 @@
-import { type DType, isFloat } from "./dtype.ts";
+import { type DType, isFloat, type TypedArray } from "./dtype.ts";
+import { DeviceError, formatShape } from "./errors.ts";
 import { type Shape, sizeOf, stridesOf } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Digits after the decimal point, as numpy's `precision`. */
 const PRECISION = 8;
@@ -140,4 +142,27 @@ function shortest(x: number, dtype: DType): number {
     if (Math.fround(candidate) === x) return candidate;
   }
   return Number(x.toPrecision(9));
+}
+
+/** What `print()` writes: the values as numpy shows them, and a line with shape, dtype and device. */
+export function describeTensor(x: Tensor, data: ArrayLike<number> | null): string {
+  const facts = `shape ${formatShape(x.shape)}, ${x.dtype} on ${x.device}`;
+  return data ? `${formatTensor(data, x.shape, x.dtype)}\n${facts}` : `no values, only a shape\n${facts}`;
+}
+
+/**
+ * Writes a tensor to the console: before it returns where the device can be read at once, else when the values come.
+ *
+ * @param write where to, instead of the console
+ */
+export async function print(x: Tensor, write: (text: string) => void = console.log): Promise<void> {
+  if (x.device === "meta") return write(describeTensor(x, null));
+  let data: TypedArray;
+  try {
+    data = x.dataSync();
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    data = await x.data(); // if it was another failure, it is the same again
+  }
+  write(describeTensor(x, data));
 }

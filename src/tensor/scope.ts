@@ -1,5 +1,7 @@
 /** What a scope looks after: tensors. */
 export abstract class Scoped {
+  /** Increases with every one that is made. */
+  readonly serial = nextSerial++;
   #kept = false;
 
   constructor() {
@@ -20,11 +22,18 @@ export abstract class Scoped {
   abstract release(by?: string): void;
 }
 
+let nextSerial = 0;
+
+/** The serial of what will be made next. */
+export function serialOfNext(): number {
+  return nextSerial;
+}
+
 /** What was made since the innermost open scope began; null outside of any. */
 let current: Scoped[] | null = null;
 
 /** What is reachable from the result of a scoped function: itself, or the items of arrays, maps, sets and plain objects. */
-function* reachable(value: unknown): Generator<Scoped> {
+export function* reachable(value: unknown): Generator<Scoped> {
   if (typeof value !== "object" || value === null) return;
   if (value instanceof Scoped) yield value;
   else if (Array.isArray(value) || value instanceof Set) for (const item of value) yield* reachable(item);

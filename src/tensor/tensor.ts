@@ -3,6 +3,7 @@ import ndarray from "ndarray";
 import type { Backend, Storage } from "./backend.ts";
 import type { DType, TypedArray } from "./dtype.ts";
 import { ReleasedError, ShapeError } from "./errors.ts";
+import { noteMaker, noteRelease } from "./memory.ts";
 import { Scoped } from "./scope.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
@@ -29,6 +30,7 @@ export class Tensor extends Scoped {
     this.size = sizeOf(shape);
     this.dtype = storage.dtype;
     this.#storage = storage;
+    noteMaker(backend.name, storage, operation, shape);
   }
 
   get rank(): number {
@@ -52,13 +54,26 @@ export class Tensor extends Scoped {
     return this.#storage === null;
   }
 
+  /** What gave the memory back; empty before that. */
+  get releasedBy(): string {
+    return this.#releasedBy;
+  }
+
   /** Other handles on the same memory stay readable. */
   override release(by = "release()"): void {
     const storage = this.#storage;
     if (storage === null) return;
     this.#storage = null;
     this.#releasedBy = by;
-    if (--storage.references === 0) this.backend.release(storage);
+    if (--storage.references > 0) return;
+    noteRelease(storage);
+    this.backend.release(storage);
+  }
+
+  override keep(): this {
+    const holding = this.#storage?.holding;
+    if (holding) holding.isKept = true;
+    return super.keep();
   }
 
   /** Another handle on the same memory, of the same size, with its own life and no history. */
@@ -80,7 +95,8 @@ export class Tensor extends Scoped {
 
   /** The value of a tensor of one element. */
   item(): number {
-    if (this.size !== 1) throw new ShapeError("item", `one element is needed, not ${this.size}`, this);
+    if (this.size !== 1)
+      throw new ShapeError("item", `one element is needed, not ${this.size}`, this, "dataSync() reads all of them");
     return this.dataSync()[0]!;
   }
 

@@ -7,8 +7,10 @@ import {
   previousRow,
   selectImages,
 } from "../data/batch.ts";
-import { type CaptionedImages, type Sample, trainingOrder } from "../data/dataset.ts";
+import { chineseContinuations, hasIdeograph, type Segmenter } from "../data/chinese-words.ts";
+import { type CaptionedImages, type Sample, type SampleOptions, trainingOrder } from "../data/dataset.ts";
 import { IGNORED, maskTokens } from "../data/masking.ts";
+import { randAugment } from "../data/rand-augment.ts";
 import type { Encoding, Tokenizer } from "../data/tokenizer.ts";
 import { fromArray, type Placement } from "../tensor/create.ts";
 import { Rng } from "../tensor/rng.ts";
@@ -34,6 +36,8 @@ export interface BatchOptions {
   readonly maxTextLength: number;
   /** Cut captions that are too long; otherwise they are an error. */
   readonly truncate: boolean;
+  /** Says what the words of captions with ideographs are, which are then masked whole. */
+  readonly segment?: Segmenter;
   readonly seed: number;
 }
 
@@ -50,8 +54,7 @@ export class Batches {
   async at(step: number): Promise<HostBatch> {
     const { dataset, settings } = this.options;
     const { batchSize } = settings;
-    const progress = step / settings.steps;
-    const draw = (index: number) => dataset.sample("train", index, { progress });
+    const draw = (index: number) => dataset.sample("train", index, this.#sampleOptions(step, index));
     const indices = Array.from({ length: batchSize }, (_, b) => this.#order(step * batchSize + b));
     const samples = await Promise.all(indices.map(draw));
     const rng = this.#rng.split(`step/${step}`);
@@ -60,7 +63,7 @@ export class Batches {
       settings.pairing === "previous" ? previousRow(samples) : drawnPairs(batchSize, dataset.size("train"), rng);
     const others: Sample[] = await Promise.all(pairs.draws.map(draw));
     const imageOf = pairs.imageOf.map((row, b) => {
-      const hard = pairs.labels[b] === 0 ? this.#hardNegative(indices[b]!, progress, rng) : null;
+      const hard = pairs.labels[b] === 0 ? this.#hardNegative(step, indices[b]!, rng) : null;
       return hard ? batchSize + others.push(hard) - 1 : row;
     });
     const pool = collateImages([...samples, ...others]);
@@ -72,20 +75,37 @@ export class Batches {
     };
   }
 
+  /** A sample is augmented alike wherever it stands in a step, so that a hard negative differs in its one point alone. */
+  #sampleOptions(step: number, index: number): SampleOptions {
+    const { settings } = this.options;
+    const progress = step / settings.steps;
+    const { randAugment: augmentation } = settings;
+    if (!augmentation) return { progress };
+    const drawn = () => ({ ...augmentation, rng: this.#rng.split(`step/${step}/augment/${index}`) });
+    return { progress, augment: (picture) => randAugment(picture, drawn()) };
+  }
+
   /** The picture of a sample with one point changed, for the part of the pairs that the settings ask for. */
-  #hardNegative(index: number, progress: number, rng: Rng): Sample | null {
+  #hardNegative(step: number, index: number, rng: Rng): Sample | null {
     const { dataset, settings } = this.options;
-    if (progress < 0.5 || settings.hardNegatives === 0 || !dataset.changes) return null;
+    if (step / settings.steps < 0.5 || settings.hardNegatives === 0 || !dataset.changes) return null;
     if (!rng.bernoulli(settings.hardNegatives)) return null;
-    return dataset.hardNegative?.(rng.choice(dataset.changes), "train", index, { progress }) ?? null;
+    return (
+      dataset.hardNegative?.(rng.choice(dataset.changes), "train", index, this.#sampleOptions(step, index)) ?? null
+    );
   }
 
   #texts(samples: readonly Sample[], rng: Rng) {
-    const { tokenizer, settings, maxTextLength: maxLength, truncate } = this.options;
+    const { tokenizer, settings, maxTextLength: maxLength, truncate, segment } = this.options;
     const encodings = samples.map(({ caption, record }) => tokenizer.encode(caption, { maxLength, truncate, record }));
-    const masked = encodings.map((encoding: Encoding) =>
-      maskTokens(encoding, tokenizer, { rng, probability: settings.maskProbability }),
-    );
+    const masked = encodings.map((encoding: Encoding, b) => {
+      const { caption } = samples[b]!;
+      const continuations = segment && hasIdeograph(caption) && chineseContinuations(encoding.tokens, segment(caption));
+      return maskTokens(encoding, tokenizer, {
+        ...{ rng, probability: settings.maskProbability },
+        ...(continuations && { continuations }),
+      });
+    });
     const texts = collateTexts(
       encodings.map(({ ids }) => ids),
       tokenizer.padId,

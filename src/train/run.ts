@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { segmentChinese } from "../data/chinese-segmenter.ts";
 import type { CaptionedImages } from "../data/dataset.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
 import type { Placement } from "../tensor/create.ts";
@@ -19,7 +20,7 @@ import { openDataset } from "./data-source.ts";
 import { writeFileAtomic } from "./files.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { Pretrainer, type StepMetrics } from "./pretrainer.ts";
-import { type TrainingSettings, trainingSettings } from "./settings.ts";
+import { type SettingChanges, trainingSettings } from "./settings.ts";
 
 /** A pre-training with its data and its folder on the disk. */
 export interface Run {
@@ -35,7 +36,7 @@ export interface NewRun {
   readonly folder: string;
   readonly preset: string;
   readonly data: DataSource;
-  readonly settings: Partial<TrainingSettings>;
+  readonly settings: SettingChanges;
   readonly seed: number;
   readonly placement?: Placement;
 }
@@ -44,7 +45,8 @@ export interface NewRun {
  * Starts a run in a folder that holds none yet.
  *
  * @throws {ConfigError} when it does: nothing is overwritten
- * @throws {DataError} naming the record of a caption that is too long, before anything is written
+ * @throws {DataError} naming the record of a caption that is too long, or the package that Chinese words need, before
+ *   anything is written
  */
 export async function startRun({ folder, preset, data, settings, seed, placement }: NewRun): Promise<Run> {
   if (existsSync(path.join(folder, CHECKPOINT_FILE)) || existsSync(path.join(folder, "config.json")))
@@ -53,6 +55,7 @@ export async function startRun({ folder, preset, data, settings, seed, placement
     );
   const { model: base, wordPatchAlignment } = getPreset(preset);
   const full = trainingSettings(preset, settings);
+  if (full.chineseWords) segmentChinese(""); // fails where there is no segmenter
   const dataset = await openDataset(data.name, base, seed);
   if (dataset.size("train") < full.batchSize)
     throw new DataError(
@@ -127,6 +130,7 @@ const batchesOf = ({ state, dataset, tokenizer }: Pick<Run, "state" | "dataset" 
   new Batches({
     ...{ dataset, tokenizer, settings: state.settings, seed: state.seed },
     ...{ maxTextLength: state.model.maxTextLength, truncate: state.data.truncate },
+    ...(state.settings.chineseWords && { segment: (text: string) => segmentChinese(text) }),
   });
 
 /** Tokens, of words and patches, that pass the transformer in the two passes of a step. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type AugmentListName, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import { getPreset, type PresetName } from "../vilt/config.ts";
 
@@ -24,9 +25,26 @@ export const TrainingSettings = z
      * changed, where the data set can do that.
      */
     hardNegatives: z.number().min(0).max(1).default(0),
+    /**
+     * RandAugment at training samples: how many operations, and how strong. Pictures are shifted by pixels of their own
+     * size, which at magnitude 9 is little of a photograph and most of a small drawing.
+     */
+    randAugment: z
+      .object({
+        operations: z.number().int().min(1),
+        magnitude: z.number().min(0).max(GREATEST_MAGNITUDE),
+        list: z.enum(["original", "slide"] satisfies AugmentListName[]).default("original"),
+      })
+      .strict()
+      .nullable()
+      .default(null),
+    /** Hides whole Chinese words, which a segmenter finds, and not each character for itself. */
+    chineseWords: z.boolean().default(false),
   })
   .strict();
 export type TrainingSettings = z.infer<typeof TrainingSettings>;
+/** Settings that differ from those of a preset; what has a default need not be said. */
+export type SettingChanges = Partial<z.input<typeof TrainingSettings>>;
 
 /** The batch belongs to the preset of the model. */
 type Settings = Omit<TrainingSettings, "batchSize">;
@@ -42,6 +60,8 @@ const recipe: Settings = {
   maskProbability: 0.3,
   pairing: "previous",
   hardNegatives: 0,
+  randAugment: null,
+  chineseWords: false,
 };
 
 /** Settings that go with the model presets of the same names. */
@@ -58,7 +78,7 @@ const presets: Readonly<Record<PresetName, Settings>> = {
 };
 
 /** The settings of a preset with some of them changed. @throws {ConfigError} naming the preset or the setting that does not fit */
-export function trainingSettings(preset: string, changes: Partial<TrainingSettings> = {}): TrainingSettings {
+export function trainingSettings(preset: string, changes: SettingChanges = {}): TrainingSettings {
   const { batchSize } = getPreset(preset);
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   return parseSettings({ ...presets[preset as PresetName], batchSize, ...given }, "training settings");

@@ -73,7 +73,7 @@ function checkTexts({ ids, textMask, pixelValues }: ViltInput, vocabularySize: n
   const B = pixelValues.shape[0]!;
   const T = ids.length / B;
   if (!Number.isInteger(T) || T === 0 || ids.length !== textMask.length)
-    throw new DataError(`texts: ${ids.length} ids and ${textMask.length} mask values for ${B} images`);
+    throw new DataError(`texts: ${ids.length} ids and ${textMask.length} mask values for ${B} images; both are [B, T]`);
   const k = ids.findIndex((id) => id < 0 || id >= vocabularySize);
   if (k >= 0)
     throw new DataError(

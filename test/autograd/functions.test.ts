@@ -1,4 +1,5 @@
 import t from "tap";
+import { checkFused } from "../../src/autograd/check-fused.ts";
 import { attention, attentionFused, attentionWeights } from "../../src/autograd/functions/attention.ts";
 import { binaryCrossEntropyWithLogits } from "../../src/autograd/functions/binary-cross-entropy.ts";
 import { cosineDistance } from "../../src/autograd/functions/cosine-distance.ts";
@@ -13,7 +14,7 @@ import { mean } from "../../src/autograd/functions/mean.ts";
 import { softmax, softmaxFused } from "../../src/autograd/functions/softmax.ts";
 import { variance } from "../../src/autograd/functions/variance.ts";
 import { grad } from "../../src/autograd/grad.ts";
-import { checkFused, checkGrads } from "../../src/autograd/gradcheck.ts";
+import { checkGrads } from "../../src/autograd/gradcheck.ts";
 import { variable } from "../../src/autograd/graph.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { fromArray, ones, tensor } from "../../src/tensor/create.ts";

@@ -1,4 +1,5 @@
 import t from "tap";
+import { checkpoint } from "../../src/autograd/checkpoint.ts";
 import { backward, grad, valueAndGrad } from "../../src/autograd/grad.ts";
 import { checkGrads } from "../../src/autograd/gradcheck.ts";
 import { detach, noGrad, Parameter, variable } from "../../src/autograd/graph.ts";
@@ -54,6 +55,62 @@ t.test("backward: fills and adds up the gradients of parameters", async (t) => {
   t.equal(w.grad, null);
 });
 
+t.test("grad: one tensor passed twice, asked for twice, and a result that is an input", async (t) => {
+  const f = (a: Tensor, b: Tensor) => mul(a, mul(b, b));
+  const x = variable(scalar(3));
+  t.same(
+    (grad(f)(x, x) as Tensor[]).map((g) => g.item()),
+    [9, 18],
+    "the arguments of a function are independent, be they one tensor",
+  );
+  t.same(
+    grad(f(x, x), [x, x]).map((g) => g.item()),
+    [27, 27],
+    "a tensor has one gradient",
+  );
+  t.equal(grad(x, [x])[0]!.item(), 1);
+  checkGrads(t, (x: Tensor) => f(x, x), [draw([2])]);
+});
+
+t.test("grad: an inner tensor and what it came from, whichever is asked for first", async (t) => {
+  const x = variable(scalar(2));
+  const y = mul(x, x);
+  const z = add(mul(y, y), x);
+  for (const order of [
+    [x, y],
+    [y, x],
+  ])
+    t.same(
+      new Map(grad(z, order, { retainGraph: true }).map((g, i) => [order[i], g.item()])),
+      new Map([
+        [x, 33],
+        [y, 8],
+      ]),
+    );
+});
+
+t.test("backward: a parameter that the loss does not depend on is left alone", async (t) => {
+  const [used, unused] = [new Parameter(scalar(1)), new Parameter(scalar(1))];
+  mul(unused.value, 2);
+  backward(mul(used.value, 5));
+  t.equal(unused.grad, null);
+  backward(mul(unused.value, 7));
+  backward(mul(used.value, 5));
+  t.same([used.grad!.item(), unused.grad!.item()], [10, 7]);
+});
+
+t.test("backward: one parameter in two places of a graph, and in two graphs", async (t) => {
+  const w = new Parameter(scalar(3));
+  const shared = mul(w.value, w.value);
+  const [one, two] = [mul(shared, 2), mul(shared, 5)];
+  backward(add(one, two), { retainGraph: true });
+  t.equal(w.grad!.item(), 42);
+  w.grad = null;
+  backward(one);
+  t.throws(() => backward(two), { message: /graph that computed mul was released by backward\(\)/ });
+  t.equal(w.grad!.item(), 12, "an error adds nothing");
+});
+
 t.test("backward: gives back the intermediates, and says so", async (t) => {
   const w = new Parameter(scalar(0.5));
   const inner = exp(w.value);
@@ -88,10 +145,19 @@ t.test("noGrad: records nothing and gives back all but the result", async (t) =>
   t.throws(() => backward(out.y), { message: /depends on no parameter/ });
 });
 
-t.test("a chain of 100,000 operations needs no stack", async (t) => {
-  const w = new Parameter(scalar(1));
-  let y: Tensor = w.value;
-  for (let i = 0; i < 100_000; i++) y = reshape(y, []);
-  backward(sum(y));
-  t.equal(w.grad!.item(), 1);
+t.test("a chain of 100,000 operations needs no stack: once, differentiated again, and as one checkpoint", async (t) => {
+  const depth = 100_000;
+  const chain = (x: Tensor) => {
+    let y = x;
+    for (let i = 0; i < depth; i++) y = i % 2 === 0 ? neg(y) : reshape(y, []);
+    return mul(y, y);
+  };
+  const w = new Parameter(scalar(3));
+  backward(sum(chain(w.value)));
+  t.equal(w.grad!.item(), 6);
+  const [first] = grad(chain(w.value), [w.value], { createGraph: true });
+  t.equal(grad(first!, [w.value])[0]!.item(), 2);
+  w.grad = null;
+  backward(checkpoint(chain, w.value));
+  t.equal(w.grad!.item(), 6);
 });

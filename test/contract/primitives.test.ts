@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import t from "tap";
-import { deviceNames, getBackend } from "../../src/tensor/backend.ts";
-import "../../src/tensor/devices.ts";
+import { getBackend } from "../../src/tensor/backend.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
-import type { KernelName } from "../../src/tensor/kernels.ts";
+import type { KernelName, PrimitiveName } from "../../src/tensor/kernels.ts";
 import { broadcastShapes, reducedShape } from "../../src/tensor/shape.ts";
+import { devices, isGpu } from "./devices.ts";
 import {
   check,
   difference,
-  forAll,
+  forAllOn,
   indices,
   length,
   ordinary,
@@ -25,22 +25,25 @@ const ROUNDED: Tolerance = { relative: 6e-8, absolute: 1e-45 };
 const tolerances: { readonly [K in KernelName]?: Tolerance } = {
   exp: { relative: 2.4e-7, absolute: 1e-44 },
   log: { relative: 2.4e-7, absolute: 2e-8 },
+  expm1: { relative: 2.4e-7, absolute: 1e-45 },
+  log1p: { relative: 2.4e-7, absolute: 1e-45 },
   tanh: { relative: 2.4e-7, absolute: 1e-45 },
   sigmoid: { relative: 3e-7, absolute: 1e-38 },
   erf: { relative: 2.4e-7, absolute: 1e-45 },
+  erfc: { relative: 2.4e-7, absolute: 1e-44 },
+  normalCdf: { relative: 2.4e-7, absolute: 1e-44 },
   sin: { relative: 2.4e-7, absolute: 1e-45 },
   cos: { relative: 2.4e-7, absolute: 1e-45 },
   pow: { relative: 2.4e-7, absolute: 1e-45 },
   dropout: { relative: 1.2e-7, absolute: 1e-44 },
   sum: { relative: 1e-6, absolute: 3e-5 },
+  cumsum: { relative: 1e-6, absolute: 3e-5 },
   prod: { relative: 2e-6 },
   scatterAdd: { relative: 1e-6, absolute: 1e-6 },
   putAlongAxis: { relative: 1e-6, absolute: 1e-6 },
   matmul: { relative: 1e-5, absolute: 1e-4 },
 };
 const toleranceOf = (kernel: KernelName): Tolerance => tolerances[kernel] ?? ROUNDED;
-
-const devices = deviceNames().filter((name) => name !== "cpu" && name !== "meta");
 
 /** Two or three shapes that broadcast: some axes of each become 1, some leading ones vanish. */
 function broadcasting(count: number): fc.Arbitrary<number[][]> {
@@ -58,8 +61,12 @@ const broadcastAll = (shapes: readonly (readonly number[])[]) =>
   shapes.reduce<number[]>((all, one) => broadcastShapes("test", all, one), []);
 
 for (const device of devices) {
+  const forAll = forAllOn(device);
   t.test(`${device}: functions of one operand`, async () => {
-    const names = ["neg", "abs", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos"] as const;
+    const names = [
+      ...["neg", "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid"],
+      ...["erf", "erfc", "normalCdf", "sin", "cos"],
+    ] as const satisfies readonly PrimitiveName[];
     for (const kernel of names)
       forAll(
         shape().chain((of) => sample(of, special)),
@@ -202,6 +209,22 @@ for (const device of devices) {
         (x) => reduce("sum", [x, [of.length === 3 ? 1 : of.length - 1]], { relative: 1e-5, absolute: 1e-3 }),
         2,
       );
+  });
+
+  t.test(`${device}: sums so far and orders along an axis`, async () => {
+    const drawn = (cell = ordinary, dtype: DType = "float32") =>
+      shape(1, 4).chain((of) => fc.tuple(sample(of, cell, dtype), fc.nat(of.length - 1)));
+    forAll(drawn(), ([x, axis]) =>
+      check(device, { kernel: "cumsum", inputs: [x], out: x, attributes: { axis } }, toleranceOf("cumsum")),
+    );
+    forAll(drawn(ordinary, "int32"), ([x, axis]) =>
+      check(device, { kernel: "cumsum", inputs: [x], out: x, attributes: { axis } }, {}),
+    );
+    for (const dtype of ["float32", "int32"] as const)
+      forAll(fc.tuple(drawn(special, dtype), fc.boolean()), ([[x, axis], descending]) => {
+        const out = { shape: x.shape, dtype: "int32" } as const; // samples repeat: ties abound
+        check(device, { kernel: "argsort", inputs: [x], out, attributes: { axis, descending } }, {});
+      });
   });
 
   t.test(`${device}: layout`, async () => {
@@ -402,6 +425,6 @@ for (const device of devices) {
     const before = fallbacks.get("pow") ?? 0;
     const x: Sample = { shape: [2], dtype: "float32", values: [2, 3] };
     check(device, { kernel: "pow", inputs: [x, x], out: x, attributes: {} }, toleranceOf("pow"));
-    t.equal(fallbacks.get("pow"), before + (getBackend(device).has("pow") ? 0 : 1));
+    t.equal(fallbacks.get("pow") ?? 0, before + (getBackend(device).has("pow") ? 0 : 1));
   });
 }

@@ -27,6 +27,7 @@ const compared: Record<string, number> = {
   optimizers: 131,
   param_groups: 16,
   pos_embed: 57,
+  randaug: 187,
   resize: 86,
   train_trajectory: 78,
   vilt_b32_parameters: 8,

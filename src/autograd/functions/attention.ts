@@ -6,8 +6,7 @@ import { mul, sub } from "../ops/arithmetic.ts";
 import { permute, reshape, select, stack } from "../ops/layout.ts";
 import { matmul } from "../ops/linalg.ts";
 import { sum } from "../ops/reduce.ts";
-import { where } from "../ops/select.ts";
-import { softmax } from "./softmax.ts";
+import { scaledDotProductWeights } from "./scaled-dot-product-attention.ts";
 
 /**
  * Multi-head scaled dot-product attention of packed projections (Vaswani et al. 2017, §3.2):
@@ -45,19 +44,15 @@ function mergeHeads(x: Tensor): Tensor {
 }
 
 function weightsOf(q: Tensor, k: Tensor, mask?: Tensor): Tensor {
-  const scores = mul(matmul(q, k, { transposeB: true }), q.shape.at(-1)! ** -0.5); // [B, h, N, N]
-  if (!mask) return softmax(scores);
-  const keys = reshape(mask, [mask.shape[0]!, 1, 1, mask.shape[1]!]);
-  // A large finite number instead of −∞ keeps a row without any key finite; the second `where` makes that row 0.
-  return where(keys, softmax(where(keys, scores, EXCLUDED)), 0);
+  const keys = mask && reshape(mask, [mask.shape[0]!, 1, 1, mask.shape[1]!]);
+  return scaledDotProductWeights(q, k, keys); // [B, h, N, N]
 }
-const EXCLUDED = -1e30;
 
 function checkPacked(qkv: Tensor, numHeads: number, mask?: Tensor): void {
   if (qkv.rank !== 3 || qkv.shape[2]! % (3 * numHeads) !== 0)
     throw new ShapeError("attention", `[B, N, 3d] with d a multiple of ${numHeads} heads is needed`, qkv);
   if (!mask) return;
-  if (mask.dtype !== "int32") throw new DTypeError(`attention: the mask is ${mask.dtype}, not int32`);
+  if (mask.dtype !== "int32") throw new DTypeError(`attention: the mask is ${mask.dtype}, not int32; cast() it`);
   if (!sameShape(mask.shape, qkv.shape.slice(0, 2)))
     throw new ShapeError("attention", "the mask is not [B, N]", qkv, mask);
 }

@@ -53,7 +53,8 @@ export const ipotFused = defineFused("ipot", {
         wordMask!,
         patchMask!,
       );
-    if (wordMask!.dtype !== "int32" || patchMask!.dtype !== "int32") throw new DTypeError("ipot: masks are int32");
+    if (wordMask!.dtype !== "int32" || patchMask!.dtype !== "int32")
+      throw new DTypeError(`ipot: masks are ${wordMask!.dtype} and ${patchMask!.dtype}, not int32; cast() them`);
     return { shape: [B, N, M], dtype: cost!.dtype };
   },
   definition([cost, wordMask, patchMask], { beta, iterations }) {

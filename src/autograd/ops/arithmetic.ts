@@ -16,7 +16,11 @@ const constants = new WeakMap<Backend, Map<string, Tensor>>();
 const MAX_CONSTANTS = 512;
 
 /** A number as a tensor of rank 0; small tables of them are kept, since the same constants recur in every step. */
-export function constant(value: number, { backend, dtype }: { backend: Backend; dtype: DType }): Tensor {
+export function constant(
+  value: number,
+  { backend, dtype }: { backend: Backend; dtype: DType },
+  operation = "constant",
+): Tensor {
   const renew = (constants.get(backend)?.size ?? MAX_CONSTANTS) >= MAX_CONSTANTS;
   if (renew) constants.set(backend, new Map());
   const known = constants.get(backend)!;
@@ -24,7 +28,9 @@ export function constant(value: number, { backend, dtype }: { backend: Backend; 
   let tensor = known.get(key);
   if (!tensor) {
     if (!isFloat(dtype) && !Number.isInteger(value))
-      throw new DTypeError(`a constant of ${value} does not fit an ${dtype} operand; cast() the tensor first`);
+      throw new DTypeError(
+        `${operation}: the number ${value} does not fit an ${dtype} operand; cast() the tensor first`,
+      );
     tensor = noGrad(() => full([], value, { dtype, device: backend.name }).keep());
     known.set(key, tensor);
   }
@@ -33,8 +39,8 @@ export function constant(value: number, { backend, dtype }: { backend: Backend; 
 
 /** Both operands as tensors. */
 export function operands(a: Numeric, b: Numeric, operation: string): [Tensor, Tensor] {
-  if (typeof a !== "number") return [a, typeof b === "number" ? constant(b, a) : b];
-  if (typeof b !== "number") return [constant(a, b), b];
+  if (typeof a !== "number") return [a, typeof b === "number" ? constant(b, a, operation) : b];
+  if (typeof b !== "number") return [constant(a, b, operation), b];
   throw new DTypeError(`${operation}: two numbers; one operand must be a tensor`);
 }
 

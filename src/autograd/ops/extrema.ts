@@ -2,7 +2,7 @@ import { ShapeError } from "../../tensor/errors.ts";
 import { normalizeAxes, normalizeAxis, reducedShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { apply, definePrimitive } from "../primitive.ts";
-import { constant, div, inferElementwise, mul, type Numeric, operands } from "./arithmetic.ts";
+import { constant, div, inferElementwise, mul, type Numeric, neg, operands, sub } from "./arithmetic.ts";
 import { reshape } from "./layout.ts";
 import { broadcastTo, type ReduceOptions, sum, sumTo } from "./reduce.ts";
 import { cast, equal, less, where } from "./select.ts";
@@ -55,12 +55,20 @@ const argmaxPrimitive = definePrimitive("argmax", {
   vjp: "none",
 });
 
-/** The larger of two values, element by element; NaN wins. Ties share the gradient equally. */
+/** Index of the first smallest value along an axis, int32; the first NaN counts as the smallest. No derivative. */
+export function argmin(x: Tensor, axis = -1): Tensor {
+  const at = normalizeAxis("argmin", axis, x.rank);
+  if (x.shape[at] === 0) throw new ShapeError("argmin", "an empty axis has no minimum", x);
+  // −1 − x reverses the order of all of int32; −x would overflow at its smallest.
+  return argmax(x.dtype === "int32" ? sub(-1, x) : neg(x), at);
+}
+
+/** The larger of two values, element by element; NaN wins, and 0 is larger than −0. Ties share the gradient equally. */
 export function maximum(a: Numeric, b: Numeric): Tensor {
   return apply(maximumPrimitive, operands(a, b, "maximum"), {});
 }
 
-/** The smaller of two values, element by element; NaN wins. Ties share the gradient equally. */
+/** The smaller of two values, element by element; NaN wins, and −0 is smaller than 0. Ties share the gradient equally. */
 export function minimum(a: Numeric, b: Numeric): Tensor {
   return apply(minimumPrimitive, operands(a, b, "minimum"), {});
 }
@@ -83,7 +91,7 @@ const minimumPrimitive = definePrimitive("minimum", {
   ],
 });
 
-/** |x|; the derivative is sign x, 0 at 0. */
+/** |x|; the derivative is sign x, 0 at 0. |−0| = 0, |−∞| = ∞, NaN stays; −2³¹ of int32 has no opposite and stays. */
 export function abs(x: Tensor): Tensor {
   return apply(absPrimitive, [x], {});
 }

@@ -4,7 +4,8 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { apply, definePrimitive } from "../primitive.ts";
 
 function checkIndices(operation: string, indices: Tensor): void {
-  if (indices.dtype !== "int32") throw new DTypeError(`${operation}: indices are ${indices.dtype}, not int32`);
+  if (indices.dtype !== "int32")
+    throw new DTypeError(`${operation}: indices are ${indices.dtype}, not int32; cast() them`);
 }
 
 /**

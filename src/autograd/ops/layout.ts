@@ -124,7 +124,11 @@ const slicePrimitive = (shape: Shape) =>
 /** Surrounds `x` by `before[i]` and `after[i]` cells of `value` along each axis. Pull-back: the slice of the middle. */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[], value = 0): Tensor {
   if (before.length !== x.rank || after.length !== x.rank || [...before, ...after].some((n) => n < 0))
-    throw new ShapeError("pad", `widths [${before.join(", ")}] and [${after.join(", ")}] do not fit`, x);
+    throw new ShapeError(
+      "pad",
+      `widths [${before.join(", ")}] and [${after.join(", ")}] are not one for each axis, of at least 0`,
+      x,
+    );
   return padTo(
     x,
     before,
@@ -151,7 +155,7 @@ export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
 /** Joins tensors along an axis; all other lengths must agree. Pull-back: the slices. */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
   const [first] = xs;
-  if (!first) throw new ShapeError("concat", "nothing to join");
+  if (!first) throw new ShapeError("concat", "there is nothing to join, the list is empty");
   return apply(concatPrimitive, xs, { axis: normalizeAxis("concat", axis, first.rank) });
 }
 const concatPrimitive = definePrimitive("concat", {

@@ -22,6 +22,11 @@ export function equal(a: Numeric, b: Numeric): Tensor {
   return apply(equalPrimitive, operands(a, b, "equal"), {});
 }
 
+/** 1 where a ≠ b, else 0, as int32; NaN differs from everything, itself too. */
+export function notEqual(a: Numeric, b: Numeric): Tensor {
+  return equal(equal(a, b), 0);
+}
+
 /** 1 where a < b, else 0, as int32. */
 export function less(a: Numeric, b: Numeric): Tensor {
   return apply(lessPrimitive, operands(a, b, "less"), {});
@@ -53,7 +58,10 @@ export function where(condition: Tensor, x: Numeric, y: Numeric): Tensor {
 }
 const wherePrimitive = definePrimitive("where", {
   infer([condition, x, y]) {
-    if (condition!.dtype !== "int32") throw new DTypeError(`where: the condition is ${condition!.dtype}, not int32`);
+    if (condition!.dtype !== "int32")
+      throw new DTypeError(
+        `where: the condition is ${condition!.dtype}, not int32; compare first, for instance with greater(x, 0)`,
+      );
     const values = inferElementwise("where", [x!, y!]);
     return { shape: broadcastShapes("where", condition!.shape, values.shape), dtype: values.dtype };
   },

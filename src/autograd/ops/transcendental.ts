@@ -3,11 +3,24 @@ import { DTypeError } from "../../tensor/errors.ts";
 import type { PrimitiveName } from "../../tensor/kernels.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { apply, definePrimitive, type Primitive } from "../primitive.ts";
-import { div, inferElementwise, mul, type Numeric, neg, operands, square, sub } from "./arithmetic.ts";
+import { add, div, inferElementwise, mul, type Numeric, neg, operands, square, sub } from "./arithmetic.ts";
+import { abs, maximum } from "./extrema.ts";
 import { sumTo } from "./reduce.ts";
-import { equal, where } from "./select.ts";
+import { equal, greater, where } from "./select.ts";
 
-type UnaryName = "exp" | "log" | "sqrt" | "tanh" | "sigmoid" | "erf" | "sin" | "cos";
+type UnaryName =
+  | "exp"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sqrt"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "erfc"
+  | "normalCdf"
+  | "sin"
+  | "cos";
 
 /** A function of one float operand, with x̄ as a function of (ȳ, x, y). */
 function defineUnary<K extends UnaryName>(
@@ -31,13 +44,25 @@ export function exp(x: Tensor): Tensor {
 }
 const expPrimitive = defineUnary("exp", (grad, _x, out) => mul(grad, out));
 
+/** eˣ − 1 without the cancellation near 0; −1 at −∞; d/dx = eˣ. */
+export function expm1(x: Tensor): Tensor {
+  return apply(expm1Primitive, [x], {});
+}
+const expm1Primitive = defineUnary("expm1", (grad, x) => mul(grad, exp(x)));
+
 /** Natural logarithm; −∞ at 0, NaN below; d/dx = 1/x. */
 export function log(x: Tensor): Tensor {
   return apply(logPrimitive, [x], {});
 }
 const logPrimitive = defineUnary("log", (grad, x) => div(grad, x));
 
-/** √x; NaN below 0; d/dx = 1 / (2√x), ∞ at 0. */
+/** log(1 + x) without the cancellation near 0; −∞ at −1, NaN below; d/dx = 1 / (1 + x). */
+export function log1p(x: Tensor): Tensor {
+  return apply(log1pPrimitive, [x], {});
+}
+const log1pPrimitive = defineUnary("log1p", (grad, x) => div(grad, add(1, x)));
+
+/** √x, correctly rounded as IEEE 754 asks; −0 at −0, NaN below 0; d/dx = 1 / (2√x), ∞ at 0. */
 export function sqrt(x: Tensor): Tensor {
   return apply(sqrtPrimitive, [x], {});
 }
@@ -66,6 +91,23 @@ export function erf(x: Tensor): Tensor {
 }
 const erfPrimitive = defineUnary("erf", (grad, x) => mul(grad, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))));
 
+/** erfc x = 1 − erf x, without the cancellation where erf x is near 1; d/dx = −2/√π e^(−x²). */
+export function erfc(x: Tensor): Tensor {
+  return apply(erfcPrimitive, [x], {});
+}
+const erfcPrimitive = defineUnary("erfc", (grad, x) => mul(grad, mul(exp(neg(square(x))), -2 / Math.sqrt(Math.PI))));
+
+/** Φ(x) = ½ erfc(−x / √2), the normal distribution function, exact in its far left tail too; d/dx = φ(x). */
+export function normalCdf(x: Tensor): Tensor {
+  return apply(normalCdfPrimitive, [x], {});
+}
+const normalCdfPrimitive = defineUnary("normalCdf", (grad, x) => mul(grad, normalDensity(x)));
+
+/** φ(x) = e^(−x²/2) / √(2π), the normal density; d/dx = −x φ(x). */
+export function normalDensity(x: Tensor): Tensor {
+  return mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+}
+
 export function sin(x: Tensor): Tensor {
   return apply(sinPrimitive, [x], {});
 }
@@ -77,8 +119,14 @@ export function cos(x: Tensor): Tensor {
 const cosPrimitive = defineUnary("cos", (grad, x) => neg(mul(grad, sin(x))));
 
 /**
- * aᵇ for real exponents. Pull-back: ā = c̄ b aᵇ⁻¹, which is 0 where b = 0, and b̄ = c̄ aᵇ log a, which is 0 where
- * a = 0 and b ≥ 0 (the limit from the right).
+ * aᵇ for real exponents, with broadcasting; as IEEE 754 has it: 1 where b = 0 (NaN⁰ too) or a = 1, ∞ where a = 0 and
+ * b < 0, NaN where a < 0 and b is not whole.
+ *
+ * Pull-back: ā = c̄ b aᵇ⁻¹ and b̄ = c̄ aᵇ log a. Where these are 0 · ∞ the limit counts: ā = 0 where b = 0 and a = 0, and
+ * b̄ = 0 where aᵇ = 0 or a = b = 0. So at a = 0 the derivative is 0 for b = 0, 1 for b = 1, 0 for b = 2 and ∞ for b = ½.
+ * For a < 0, b̄ is NaN: no neighbouring exponent has a real power.
+ *
+ * @throws {DTypeError} for int32 operands
  */
 export function pow(a: Numeric, b: Numeric): Tensor {
   return apply(powPrimitive, operands(a, b, "pow"), {});
@@ -90,7 +138,13 @@ const powPrimitive = definePrimitive("pow", {
       inputs.map((x) => floatOnly("pow", x)),
     ),
   vjp: ({ grad, inputs: [a, b], out }) => [
-    () => sumTo(mul(grad, where(equal(b!, 0), 0, mul(b!, pow(a!, sub(b!, 1))))), a!.shape),
-    () => sumTo(mul(grad, where(equal(out, 0), 0, mul(out, log(where(equal(a!, 0), 1, a!))))), b!.shape),
+    () => {
+      const flat = mul(equal(b, 0), equal(greater(abs(a), 0), 0)); // b = 0, and a is 0 or NaN
+      return sumTo(mul(grad, where(flat, 0, mul(b, pow(where(flat, 1, a), sub(b, 1))))), a.shape);
+    },
+    () => {
+      const flat = maximum(equal(out, 0), mul(equal(a, 0), equal(b, 0)));
+      return sumTo(mul(grad, where(flat, 0, mul(out, log(where(flat, 1, a))))), b.shape);
+    },
   ],
 });

@@ -1,6 +1,14 @@
 import { ConfigError } from "../../tensor/errors.ts";
 import { Rng } from "../../tensor/rng.ts";
-import { type CaptionedImages, checkIndex, checkSplit, type Sample, type Thing } from "../dataset.ts";
+import {
+  type CaptionedImages,
+  checkIndex,
+  checkSplit,
+  type Sample,
+  type SampleOptions,
+  type Thing,
+} from "../dataset.ts";
+import { denormalizeImage, normalizeImage } from "../image.ts";
 import { vocabularyOf } from "../vocabulary.ts";
 import { describe, type Relation } from "./caption.ts";
 import { captionWords, KINDS, type Level, type Style, TRAIN_STYLES, UNSEEN_STYLES } from "./nouns.ts";
@@ -70,9 +78,9 @@ export class EmojiScenes implements CaptionedImages {
     return Infinity;
   }
 
-  sample(split: string, index: number, { progress = 1 }: { progress?: number } = {}): Scene {
+  sample(split: string, index: number, { progress = 1, augment }: SampleOptions = {}): Scene {
     checkIndex(this, split, index);
-    return this.#scene(this.#plan(split as EmojiSplit, index, progress), `${split} scene ${index}`);
+    return this.#scene(this.#plan(split as EmojiSplit, index, progress), `${split} scene ${index}`, augment);
   }
 
   /**
@@ -84,15 +92,15 @@ export class EmojiScenes implements CaptionedImages {
     change: Change,
     split: string,
     index: number,
-    { progress = 1 }: { progress?: number } = {},
+    { progress = 1, augment }: SampleOptions = {},
   ): Scene | null {
     checkIndex(this, split, index);
     const plan = this.#plan(split as EmojiSplit, index, progress);
     const record = `${split} scene ${index}, ${change} swapped`;
     if (change === "relation")
-      return describe(plan, this.level).relation ? this.#scene(exchangePlaces(plan), record) : null;
+      return describe(plan, this.level).relation ? this.#scene(exchangePlaces(plan), record, augment) : null;
     const rng = this.#rng.split(`${split}/${index}/exchange`);
-    return this.#scene(exchangeThing(rng, plan, this.#options(split as EmojiSplit, progress)), record);
+    return this.#scene(exchangeThing(rng, plan, this.#options(split as EmojiSplit, progress)), record, augment);
   }
 
   /** 53 tokens at the basic level. @throws {ConfigError} when `maxSize` is less than the captions need */
@@ -137,10 +145,11 @@ export class EmojiScenes implements CaptionedImages {
     return drawPlan(this.#rng.split(`${split}/${index}`), this.#options(split, progress));
   }
 
-  #scene(plan: ScenePlan, record: string): Scene {
+  #scene(plan: ScenePlan, record: string, augment: SampleOptions["augment"]): Scene {
     const { height, width } = this.canvas;
+    const image = render(plan, this.canvas);
     return {
-      image: render(plan, this.canvas),
+      image: augment ? normalizeImage(augment(denormalizeImage({ image, height, width }))).image : image,
       height,
       width,
       ...describe(plan, this.level),

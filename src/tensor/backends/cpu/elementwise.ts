@@ -1,5 +1,6 @@
 import type { Attributes } from "../../kernels.ts";
-import { erf, sigmoid, tanh } from "./scalar.ts";
+import { erfc, normalCdf } from "./normal.ts";
+import { erf, pow, sigmoid, tanh } from "./scalar.ts";
 import type { CpuKernels, CpuView } from "./types.ts";
 import { broadcast, copy, forEachRow } from "./views.ts";
 
@@ -21,11 +22,15 @@ export const elementwise: Pick<
   | "abs"
   | "sign"
   | "exp"
+  | "expm1"
   | "log"
+  | "log1p"
   | "sqrt"
   | "tanh"
   | "sigmoid"
   | "erf"
+  | "erfc"
+  | "normalCdf"
   | "sin"
   | "cos"
   | "dropout"
@@ -35,7 +40,7 @@ export const elementwise: Pick<
   sub: binary((a, b) => a - b),
   mul: (inputs, out) => mapPairs(multiplier(out), inputs, out),
   div: binary((a, b) => a / b),
-  pow: binary(Math.pow),
+  pow: binary(pow),
   maximum: binary(Math.max),
   minimum: binary(Math.min),
   equal: binary((a, b) => (a === b ? 1 : 0)),
@@ -46,11 +51,15 @@ export const elementwise: Pick<
   abs: unary(Math.abs),
   sign: unary(Math.sign),
   exp: unary(Math.exp),
+  expm1: unary(Math.expm1),
   log: unary(Math.log),
+  log1p: unary(Math.log1p),
   sqrt: unary(Math.sqrt),
   tanh: unary(tanh),
   sigmoid: unary(sigmoid),
   erf: unary(erf),
+  erfc: unary(erfc),
+  normalCdf: unary(normalCdf),
   sin: unary(Math.sin),
   cos: unary(Math.cos),
   dropout,

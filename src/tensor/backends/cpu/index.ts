@@ -3,17 +3,27 @@ import type { Backend, Operand, Storage } from "../../backend.ts";
 import { allocateArray, type DType, type TypedArray, toTypedArray } from "../../dtype.ts";
 import { DeviceError } from "../../errors.ts";
 import type { Attributes, KernelName, PrimitiveName, UpdateName } from "../../kernels.ts";
+import type { Holding } from "../../memory.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
 import { layout } from "./layout.ts";
 import { linalg } from "./linalg.ts";
 import { reductions } from "./reductions.ts";
+import { scans } from "./scans.ts";
 import type { CpuKernels, CpuView } from "./types.ts";
 import { update } from "./update.ts";
 
 export type { CpuKernels, CpuView } from "./types.ts";
 
-export const cpuKernels: CpuKernels = { ...elementwise, ...reductions, ...layout, ...indexing, ...linalg, ...update };
+export const cpuKernels: CpuKernels = {
+  ...elementwise,
+  ...reductions,
+  ...scans,
+  ...layout,
+  ...indexing,
+  ...linalg,
+  ...update,
+};
 
 /** Whether the cpu device has that kernel; a fused one runs as its definition. */
 export function isCpuKernel(kernel: KernelName): kernel is PrimitiveName | UpdateName {
@@ -22,6 +32,7 @@ export function isCpuKernel(kernel: KernelName): kernel is PrimitiveName | Updat
 
 class CpuStorage implements Storage {
   references = 1;
+  holding?: Holding = undefined;
 
   constructor(
     readonly dtype: DType,

@@ -1,13 +1,24 @@
 /**
  * Scalar functions in double precision, shared by name. Where V8's own function is within one unit in the last place
- * (exp, log) the kernels call it.
+ * (exp, expm1, log, log1p) the kernels call it.
  */
 
-/** σ(x) = 1 / (1 + e⁻ˣ), within 2 units in the last place; written so that no exponential overflows. */
+/** aᵇ as IEEE 754 has it: 1 for a = 1 and any b, and for a = −1 and b = ±∞, where `Math.pow` answers NaN. */
+export function pow(a: number, b: number): number {
+  if (a === 1 || (a === -1 && Math.abs(b) === Infinity)) return 1;
+  return a ** b;
+}
+
+/**
+ * σ(x) = 1 / (1 + e⁻ˣ) = eˣ / (1 + eˣ), within 2 units in the last place; written so that no exponential overflows, and
+ * corrected for what the rounded sum leaves out.
+ */
 export function sigmoid(x: number): number {
-  if (x >= 0) return 1 / (1 + Math.exp(-x));
-  const e = Math.exp(x);
-  return e / (1 + e);
+  const e = Math.exp(-Math.abs(x));
+  const sum = 1 + e;
+  const rest = e - (sum - 1);
+  const quotient = (x >= 0 ? 1 : e) / sum;
+  return quotient - (quotient * rest) / sum;
 }
 
 /**

@@ -39,9 +39,11 @@ function productFlops(kernel: KernelName, inputs: readonly Operand[], out: Opera
 export function createMetaBackend(): MetaBackend {
   const costs = new Map<KernelName, KernelCost>();
   const nothingToRead = (): never => {
-    throw new DeviceError("the meta device has shapes but no values; make the tensor on another device to read it");
+    throw new DeviceError(
+      "data: the meta device has shapes but no values; make the tensor on another device to read it",
+    );
   };
-  const allocate = (dtype: Storage["dtype"], size: number): Storage => ({ dtype, size, references: 1 });
+  const allocate = (dtype: Storage["dtype"], size: number): Storage => ({ dtype, size, references: 1, holding: null });
   return {
     name: "meta",
     dtypes: ["float32", "float64", "int32"],

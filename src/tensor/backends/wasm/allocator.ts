@@ -22,8 +22,14 @@ export class Allocator {
     readonly memory: WebAssembly.Memory,
     start: number,
     readonly maximumPages: number,
+    /** What the error says when memory runs out, beside the numbers. */
+    readonly explain: () => string,
   ) {
     this.#next = start;
+  }
+
+  get maximumBytes(): number {
+    return this.maximumPages * PAGE;
   }
 
   /** Bytes in blocks that are in use, and bytes of the memory altogether. */
@@ -65,7 +71,7 @@ export class Allocator {
     } catch (cause) {
       const { used, reserved } = this.statistics;
       throw new DeviceError(
-        `allocate: device wasm has no memory for ${asked} more bytes; ${used} bytes are in use, ${reserved} reserved of at most ${this.maximumPages * PAGE}`,
+        `allocate: device wasm has no memory for ${asked} more bytes; ${used} bytes are in use, ${reserved} reserved of at most ${this.maximumBytes}; ${this.explain()}`,
         { cause },
       );
     }

@@ -1,10 +1,11 @@
-import type { Operand, Storage } from "../../backend.ts";
-import { BYTES, type DType, type TypedArray } from "../../dtype.ts";
+import type { Operand } from "../../backend.ts";
+import { BYTES, type DType } from "../../dtype.ts";
 import { DeviceError } from "../../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernel } from "./assembly/kernel.ts";
 import { fusedBinary, plainBinary } from "./binary.generated.ts";
 import { allowRelaxedSimd, canWait } from "./platform.ts";
+import { Residents, type WasmStorage } from "./residents.ts";
 import { Threads } from "./threads.ts";
 
 /** What the modules export; see `assembly/index.ts`. */
@@ -23,21 +24,11 @@ const PARALLEL_NANOSECONDS = 15_000;
 /** The ticket has 24 bits for tiles. */
 const MAXIMUM_TILES = 2 ** 24 - 1;
 
-/** Memory of this device. */
-export class WasmStorage implements Storage {
-  references = 1;
-
-  constructor(
-    readonly dtype: DType,
-    readonly size: number,
-    readonly address: number,
-  ) {}
-}
-
 /** One memory, one instance of the kernels on this thread, and the threads that help it. */
 export class WasmDevice {
   readonly memory: WebAssembly.Memory;
   readonly allocator: Allocator;
+  readonly residents: Residents;
   readonly threads: Threads;
   /** The arguments of the next job. */
   readonly ints: Int32Array;
@@ -55,7 +46,8 @@ export class WasmDevice {
     const { module, fused } = compile();
     this.memory = memory;
     this.fused = fused;
-    this.allocator = new Allocator(memory, HEAP, maximumPages);
+    this.allocator = new Allocator(memory, HEAP, maximumPages, () => this.residents.explain());
+    this.residents = new Residents(this.allocator, (block) => this.view(block));
     this.#kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
     this.ints = new Int32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
     this.floats = new Float32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
@@ -77,11 +69,14 @@ export class WasmDevice {
       return;
     }
     const status = this.#kernels.together(kernel, tiles, this.#canWait);
-    if (status !== 0) throw new DeviceError(`wasm: a thread ${status === 1 ? "died" : "does not answer"}`);
+    if (status !== 0)
+      throw new DeviceError(
+        `wasm: a thread ${status === 1 ? "died" : "does not answer"}; setThreads(1) computes without it`,
+      );
   }
 
   /** The cells of a storage, without copying; valid until the next allocation. */
-  view({ dtype, size, address }: WasmStorage): Float32Array | Int32Array {
+  view({ dtype, size, address }: { dtype: DType; size: number; address: number }): Float32Array | Int32Array {
     if (this.#floatView.buffer !== this.memory.buffer) {
       this.#floatView = new Float32Array(this.memory.buffer);
       this.#intView = new Int32Array(this.memory.buffer);
@@ -99,11 +94,6 @@ export class WasmDevice {
     } finally {
       this.allocator.release(address, bytes);
     }
-  }
-
-  /** A copy in ordinary memory: shared memory does not leave the device. */
-  copyOut(storage: WasmStorage): TypedArray {
-    return storage.dtype === "int32" ? new Int32Array(this.view(storage)) : new Float32Array(this.view(storage));
   }
 }
 

@@ -1,10 +1,10 @@
 import ndarray from "ndarray";
 import type { Backend, Operand, Storage } from "../../backend.ts";
-import { BYTES, type DType, type TypedArray } from "../../dtype.ts";
+import type { DType, TypedArray } from "../../dtype.ts";
 import { DeviceError } from "../../errors.ts";
 import type { Attributes, KernelName } from "../../kernels.ts";
 import { type CpuView, cpuKernels, isCpuKernel } from "../cpu/index.ts";
-import { WasmDevice, WasmStorage } from "./device.ts";
+import { WasmDevice } from "./device.ts";
 import { attention } from "./kernels/attention.ts";
 import { elementwise } from "./kernels/elementwise.ts";
 import { indexing } from "./kernels/indexing.ts";
@@ -14,6 +14,7 @@ import { reductions } from "./kernels/reductions.ts";
 import { rows } from "./kernels/rows.ts";
 import type { HostKernel, HostKernels } from "./kernels/types.ts";
 import { update } from "./kernels/update.ts";
+import type { WasmStorage } from "./residents.ts";
 
 const kernels: HostKernels = {
   ...elementwise,
@@ -71,7 +72,7 @@ class WasmBackend implements Backend {
   constructor(readonly device: WasmDevice) {}
 
   allocate(dtype: DType, size: number): Storage {
-    return new WasmStorage(dtype, size, this.device.allocator.allocate(size * BYTES[dtype]));
+    return this.device.residents.allocate(dtype, size);
   }
 
   upload(values: TypedArray, dtype: DType): Storage {
@@ -85,11 +86,21 @@ class WasmBackend implements Backend {
   }
 
   readSync(storage: Storage): TypedArray {
-    return this.device.copyOut(storage as WasmStorage);
+    return this.device.residents.read(storage as WasmStorage);
   }
 
   release(storage: Storage): void {
-    this.device.allocator.release((storage as WasmStorage).address, storage.size * BYTES[storage.dtype]);
+    this.device.residents.release(storage as WasmStorage);
+  }
+
+  memory() {
+    const { allocator, residents } = this.device;
+    return {
+      ...allocator.statistics,
+      maximum: allocator.maximumBytes,
+      moved: residents.moved,
+      holdings: residents.holdings(),
+    };
   }
 
   has(kernel: KernelName): boolean {
@@ -97,6 +108,7 @@ class WasmBackend implements Backend {
   }
 
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void {
+    this.device.residents.use([...inputs, out]);
     const own = kernels[kernel] as HostKernel<K> | undefined;
     if (own?.(this.device, inputs, out, attributes)) return;
     this.#fallBack(kernel, inputs, out, attributes);

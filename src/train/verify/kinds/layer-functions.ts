@@ -6,12 +6,13 @@ import { layerNorm } from "../../../autograd/functions/layer-norm.ts";
 import { linear } from "../../../autograd/functions/linear.ts";
 import { logSoftmax } from "../../../autograd/functions/log-softmax.ts";
 import { mean } from "../../../autograd/functions/mean.ts";
+import { mseLoss } from "../../../autograd/functions/regression-losses.ts";
 import { softmax } from "../../../autograd/functions/softmax.ts";
 import { detach } from "../../../autograd/graph.ts";
-import { add, div, mul, square, sub } from "../../../autograd/ops/arithmetic.ts";
+import { add, div, mul, sub } from "../../../autograd/ops/arithmetic.ts";
 import { max } from "../../../autograd/ops/extrema.ts";
 import { gather } from "../../../autograd/ops/indexing.ts";
-import { expandDims, reshape, select, stack, transpose } from "../../../autograd/ops/layout.ts";
+import { expandDims, reshape, transpose } from "../../../autograd/ops/layout.ts";
 import { matmul } from "../../../autograd/ops/linalg.ts";
 import { sum } from "../../../autograd/ops/reduce.ts";
 import { where } from "../../../autograd/ops/select.ts";
@@ -65,19 +66,11 @@ export const functions: Readonly<Record<string, Layer>> = {
   },
   bce({ tensor, attributes }) {
     const [x, target] = [tensor("x"), detach(tensor("target"))];
-    if (attributes.reduction !== "none") return mul(binaryCrossEntropyWithLogits(x, target), x.shape.at(-1)!);
-    const cells = (y: Tensor) => Array.from({ length: y.size }, (_, i) => select(reshape(y, [-1]), 0, i));
-    const targets = cells(target);
-    return reshape(stack(cells(x).map((cell, i) => binaryCrossEntropyWithLogits(cell, targets[i]!))), x.shape);
+    const isMean = attributes.reduction !== "none";
+    const loss = binaryCrossEntropyWithLogits(x, target, { reduction: isMean ? "mean" : "none" });
+    return isMean ? mul(loss, x.shape.at(-1)!) : loss;
   },
-  matmul: binary((a, b) => {
-    const product = matmul(a.rank === 1 ? expandDims(a, 0) : a, b.rank === 1 ? expandDims(b, 1) : b);
-    const dropped = [a.rank === 1 ? product.rank - 2 : -1, b.rank === 1 ? product.rank - 1 : -1];
-    return reshape(
-      product,
-      product.shape.filter((_, axis) => !dropped.includes(axis)),
-    );
-  }),
+  matmul: binary((a, b) => matmul(a, b)),
   add: binary(add),
   mul: binary(mul),
   div: binary(div),
@@ -88,7 +81,7 @@ export const functions: Readonly<Record<string, Layer>> = {
     return reshape(sub(1, cosineDistance(expandDims(x, 0), expandDims(basis, 0))), x.shape);
   },
   indexselect: ({ tensor }) => transpose(gather(transpose(tensor("x"), 0, 1), tensor("idx")), 0, 1),
-  mse: ({ tensor }) => mean(square(sub(tensor("x"), tensor("t")))),
+  mse: ({ tensor }) => mseLoss(tensor("x"), tensor("t")),
 };
 
 /** Convolution whose stride is its kernel: y [B, d, gh, gw]. */

@@ -1,7 +1,8 @@
 import type { Operand } from "../../../backend.ts";
 import { sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
-import { addressOf, type WasmDevice, type WasmStorage } from "../device.ts";
+import { addressOf, type WasmDevice } from "../device.ts";
+import type { WasmStorage } from "../residents.ts";
 import type { HostKernels } from "./types.ts";
 
 const TILE_CELLS = 8192;

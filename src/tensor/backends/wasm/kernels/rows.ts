@@ -1,7 +1,8 @@
 import type { Operand } from "../../../backend.ts";
 import { ShapeError } from "../../../errors.ts";
 import { Kernel, Reduction } from "../assembly/kernel.ts";
-import { addressOf, type WasmDevice, type WasmStorage } from "../device.ts";
+import { addressOf, type WasmDevice } from "../device.ts";
+import type { WasmStorage } from "../residents.ts";
 import { reduceRows, sumParts } from "./reductions.ts";
 import type { HostKernels, PlainKernel } from "./types.ts";
 
