@@ -31,7 +31,7 @@ export function convertCommand() {
     )
     .action(async (file, folder, options) => {
       if (existsSync(folder)) throw new ConfigError(`convert: ${folder} exists already; name a new folder`);
-      useDevice(options);
+      await useDevice(options);
       const checkpoint = readCheckpoint(file);
       const { model: pretrained } = modelOf(checkpoint);
       const model = parts[options.task as Part](pretrained);

@@ -13,7 +13,7 @@ export function embedCommand() {
     .requiredOption("--caption <texts...>", "a caption for each image, or one for all; or several for one image")
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .action(async (checkpoint, options) => {
-      useDevice(options);
+      await useDevice(options);
       const { model, tokenizer } = modelOf(readCheckpoint(checkpoint));
       const { config } = model;
       const pairs = [];

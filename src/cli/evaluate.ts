@@ -16,7 +16,7 @@ export function evaluateCommand() {
     .option("--pool <n>", "most pictures among which retrieval chooses", wholeNumber(1), RETRIEVAL_POOL)
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .action(async (file, options) => {
-      useDevice(options);
+      await useDevice(options);
       const checkpoint = readCheckpoint(file);
       const { state } = checkpoint;
       const { model, tokenizer } = modelOf(checkpoint);

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type AugmentListName, augmentLists, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { deviceNames, setDefaultDevice } from "../tensor/backend.ts";
-import { setThreads } from "../tensor/devices.ts";
+import { gpuDeviceNames, loadGpu, setThreads } from "../tensor/devices.ts";
 
 /** Whole number of at least `least`. */
 export function wholeNumber(least = 0): (text: string) => number {
@@ -46,7 +46,7 @@ export function commonCommand(name: string, description: string) {
     .description(description)
     .addOption(
       new Option("--device <name>", "where tensors live and kernels run")
-        .choices(deviceNames().filter((name) => name !== "meta"))
+        .choices([...new Set([...deviceNames(), ...gpuDeviceNames])].filter((name) => name !== "meta"))
         .default("wasm"),
     )
     .option("--threads <n>", "threads of the wasm device (default: one for each core)", wholeNumber(1))
@@ -55,9 +55,12 @@ export function commonCommand(name: string, description: string) {
     .showHelpAfterError("(--help lists the options)");
 }
 
-/** Makes the device of the common options the default one. */
-export function useDevice({ device, threads }: { device: string; threads?: number | undefined }): void {
-  setDefaultDevice(device);
+/** Makes the device of the common options the default one; plain `gpu` says which mode it is. */
+export async function useDevice({ device, threads }: { device: string; threads?: number | undefined }): Promise<void> {
+  const [name, mode] = device.split(":");
+  const found = name === "gpu" ? await loadGpu(mode) : device;
+  if (found !== device) remark(`Device gpu is ${found} here.`);
+  setDefaultDevice(found);
   if (threads !== undefined) setThreads(threads);
 }
 

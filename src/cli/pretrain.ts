@@ -43,7 +43,7 @@ export function pretrainCommand() {
     .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
     .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
     .action(async (options, command) => {
-      useDevice(options);
+      await useDevice(options);
       const given = FIXED_BY_A_RUN.filter((name) => command.getOptionValueSource(name) === "cli");
       const run = await openRun(options, given);
       const finished = await trainWithProgress(run, options.checkpointEvery, options.device);

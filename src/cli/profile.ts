@@ -11,7 +11,7 @@ export function profileCommand() {
     .option("--batch-size <n>", "pairs of a batch (default: the preset's)", wholeNumber(2))
     .option("--steps <n>", "steps to measure; 0 only counts, which works for any size", wholeNumber(0), 10)
     .action(async (options) => {
-      useDevice(options);
+      await useDevice(options);
       const preset = getPreset(options.preset);
       const { batchSize = preset.batchSize, device, steps, seed } = options;
       const settings = trainingSettings(options.preset, { batchSize });

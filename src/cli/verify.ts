@@ -7,7 +7,7 @@ export function verifyCommand() {
   return commonCommand("verify", "run every recorded reference case of a folder and report its largest error")
     .argument("<folder>", "folder of <case>.json files with their <case>.safetensors")
     .action(async (folder, options) => {
-      useDevice(options);
+      await useDevice(options);
       const results = await verifyFolder(folder, {
         device: options.device,
         dtype: options.device === "cpu" ? "float64" : "float32",

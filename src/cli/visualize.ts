@@ -34,7 +34,7 @@ export function visualizeCommand() {
       const ending = path.extname(output).toLowerCase();
       if (!ENDINGS.includes(ending))
         throw new ConfigError(`visualize: ${output} ends in none of ${ENDINGS.join(", ")}`);
-      useDevice(options);
+      await useDevice(options);
       const { model, tokenizer } = modelOf(readCheckpoint(checkpoint));
       const row = await readPair(image, caption, { config: model.config, tokenizer, truncate });
       const spans = word?.map((each) => spanOf(each, caption, row.encoding.words));

@@ -1,6 +1,6 @@
 import t from "tap";
 import * as v from "../../src/browser.ts";
-import { deviceNames } from "../../src/tensor/backend.ts";
+import { devices } from "./devices.ts";
 
 /** Functions of one tensor whose kernels, some of them answered by cpu, are to fit together on every device. */
 const functions: readonly [name: string, f: (x: v.Tensor) => v.Tensor][] = [
@@ -35,7 +35,7 @@ function derivatives(f: (x: v.Tensor) => v.Tensor, placement: v.Placement): numb
   return [y, first, second].map((z) => Array.from(z.dataSync()));
 }
 
-for (const device of deviceNames().filter((name) => name !== "cpu" && name !== "meta"))
+for (const device of devices)
   t.test(`${device}: composed functions are those of cpu in float64, to second order`, async (t) => {
     for (const [name, f] of functions) {
       const actual = derivatives(f, { device, dtype: "float32" });

@@ -13,12 +13,12 @@ import { linearFused } from "../../src/autograd/functions/linear.ts";
 import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
 import type { Fused } from "../../src/autograd/fused.ts";
-import { deviceNames, getBackend } from "../../src/tensor/backend.ts";
+import { getBackend } from "../../src/tensor/backend.ts";
 import { fromArray } from "../../src/tensor/create.ts";
-import "../../src/tensor/devices.ts";
 import { toTypedArray } from "../../src/tensor/dtype.ts";
 import type { Attributes, FusedName } from "../../src/tensor/kernels.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import { devices } from "./devices.ts";
 import { check, forAll, length, runOn, type Sample, sample, shape, special, type Tolerance } from "./harness.ts";
 
 /** What a kernel may differ by from its definition on `cpu` in float64. */
@@ -72,7 +72,7 @@ const mask = (of: readonly number[]) =>
     })
     .map((values): Sample => ({ shape: of, dtype: "int32", values }));
 
-for (const device of deviceNames().filter((name) => name !== "cpu" && name !== "meta")) {
+for (const device of devices) {
   const test = (kernel: FusedName, body: () => void) => {
     const skip = getBackend(device).has(kernel) ? false : "the device runs the definition";
     t.test(`${device}: ${kernel}`, { skip }, async () => body());

@@ -3,7 +3,6 @@ import { type Backend, getBackend } from "../../src/tensor/backend.ts";
 import { type DType, type TypedArray, toTypedArray } from "../../src/tensor/dtype.ts";
 import type { Attributes, KernelName, TensorMeta } from "../../src/tensor/kernels.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
-import { isGpu } from "./devices.ts";
 
 /** An operand before it is on any device. */
 export interface Sample extends TensorMeta {
@@ -122,18 +121,8 @@ export function indices(of: readonly number[], count: number): fc.Arbitrary<Samp
     .map((values) => ({ shape: of, dtype: "int32" as const, values }));
 }
 
-/**
- * `forAll` for a device. gpu.js compiles a kernel for every new shape, which takes it milliseconds where the others take
- * none: there a quarter of the cases is drawn.
- */
-export function forAllOn(device: string): typeof forAll {
-  const share = isGpu(device) ? 1 : 1;
-  return (arbitrary, property, numRuns = DRAWN) => forAll(arbitrary, property, Math.ceil(numRuns / share));
-}
-const DRAWN = 60;
-
 /** Checks drawn cases; fixed seed, so that a failure comes back. Fails with the message of the smallest case alone. */
-export function forAll<T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void, numRuns = DRAWN): void {
+export function forAll<T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void, numRuns = 60): void {
   const details = fc.check(fc.property(arbitrary, property), { numRuns, seed: 20260722 });
   if (details.failed) throw details.errorInstance ?? new Error("no case could be drawn");
 }

@@ -7,17 +7,15 @@ import { formatGradcheck, gradcheck } from "../../src/autograd/gradcheck.ts";
 import { isTracked, variable } from "../../src/autograd/graph.ts";
 import { mul } from "../../src/autograd/ops/arithmetic.ts";
 import { cos, sin } from "../../src/autograd/ops/transcendental.ts";
-import { deviceNames } from "../../src/tensor/backend.ts";
 import { fromArray, uniform } from "../../src/tensor/create.ts";
 import { isFloat, toTypedArray } from "../../src/tensor/dtype.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import { devices } from "./devices.ts";
 import { difference, forAll, type Sample, type Tolerance } from "./harness.ts";
 import type { Call, Row } from "./operations/cases.ts";
 import { rows } from "./operations/rows.ts";
-
-const devices = deviceNames().filter((name) => name !== "cpu" && name !== "meta");
 
 /** What a device in float32 may differ by from `cpu` in float64 where a row does not say otherwise. */
 const TOLERANCE: Tolerance = { relative: 1e-5, absolute: 2e-5 };

@@ -1,0 +1,143 @@
+import { CELL, coordinates, kernelSource, loop, sumOf } from "../source.ts";
+import type { Cells } from "../storage.ts";
+import type { GpuKernel, GpuOperand, Launch } from "./types.ts";
+
+/** Sizes of packed projections qkv [B, N, 3d], d = h · dh. */
+interface Sizes {
+  readonly B: number;
+  readonly N: number;
+  readonly h: number;
+  readonly dh: number;
+}
+
+/** Unlike on `wasm`, the weights [B, h, N, N] are kept for the time of a call: a thread computes one cell, not a row. */
+export const attention = {
+  attention: (...[launch, [qkv, mask], out, { numHeads }]: Parameters<GpuKernel<"attention">>) => {
+    const sizes = sizesOf(qkv!, numHeads);
+    const { B, N, h, dh } = sizes;
+    const weights = weightsOf(launch, qkv!, mask, sizes);
+    const { code, names } = coordinates([B, N, h, dh]);
+    const [b, i, head, c] = names;
+    const body = `${code}const row = ((${b} * ${h} + ${head}) * ${N} + ${i}) * ${N};
+${sumOf("total", N, (j) => `weights[row + ${j}] * qkv[${at(sizes, 2, b!, j, head!, c!)}]`)}
+return total;`;
+    return launch(kernelSource(["weights", "qkv"], body), [weights, qkv!.cells], out.size);
+  },
+  /** With P the weights, D = rows of Σ Ō ∘ O and S̄ = P ∘ (Ō Vᵀ − D) / √dh:  Q̄ = S̄ K, K̄ = S̄ᵀ Q, V̄ = Pᵀ Ō. */
+  attentionBackward: (
+    ...[launch, [qkv, y, grad, mask], out, { numHeads }]: Parameters<GpuKernel<"attentionBackward">>
+  ) => {
+    const sizes = sizesOf(qkv!, numHeads);
+    const { B, N, h, dh } = sizes;
+    const weights = weightsOf(launch, qkv!, mask, sizes);
+    const scores = gradScores(launch, weights, [qkv!.cells, y!.cells, grad!.cells], sizes);
+    const { code, names } = coordinates([B, N, 3, h, dh]);
+    const [b, i, part, head, c] = names;
+    const first = `(${b} * ${h} + ${head}) * ${N * N}`; // of the head's N × N
+    const term = (cell: string, factor: string) => (j: string) =>
+      `${cell.replaceAll("J", j)} * ${factor.replaceAll("J", j)}`;
+    const sum = (name: string, cell: string, factor: string) => sumOf(name, N, term(cell, factor));
+    const body = `${code}const first = ${first};
+const own = ${i};
+let result = 0.0;
+if (${part} < 0.5) {
+${sum("ofQuery", `scores[first + own * ${N} + J]`, `qkv[${at(sizes, 1, b!, "J", head!, c!)}]`)}
+result = ofQuery;
+}
+if (${part} > 0.5 && ${part} < 1.5) {
+${sum("ofKey", `scores[first + J * ${N} + own]`, `qkv[${at(sizes, 0, b!, "J", head!, c!)}]`)}
+result = ofKey;
+}
+if (${part} > 1.5) {
+${sum("ofValue", `weights[first + J * ${N} + own]`, `grad[${joined(sizes, b!, "J", head!, c!)}]`)}
+result = ofValue;
+}
+return result;`;
+    const args = ["weights", "scores", "qkv", "grad"];
+    return launch(kernelSource(args, body), [weights, scores, qkv!.cells, grad!.cells], out.size);
+  },
+};
+
+function sizesOf({ shape }: GpuOperand, h: number): Sizes {
+  const [B, N, width] = shape as [number, number, number];
+  return { B, N, h, dh: width / 3 / h };
+}
+
+/** Position in qkv of part 0 (query), 1 (key) or 2 (value), token n, cell c of a head. */
+function at({ N, h, dh }: Sizes, part: number, b: string, n: string, head: string, c: string): string {
+  return `((${b} * ${N} + ${n}) * 3 + ${part}) * ${h * dh} + ${head} * ${dh} + ${c}`;
+}
+
+/** Position in a tensor [B, N, d]. */
+function joined({ N, h, dh }: Sizes, b: string, n: string, head: string, c: string): string {
+  return `(${b} * ${N} + ${n}) * ${h * dh} + ${head} * ${dh} + ${c}`;
+}
+
+/** softmax(Q Kᵀ / √dh) [B, h, N, N]; excluded keys get 0, and so does every key of a query without any. */
+function weightsOf(launch: Launch, qkv: GpuOperand, mask: GpuOperand | undefined, sizes: Sizes): Cells {
+  const { B, N, h, dh } = sizes;
+  const { code, names } = coordinates([B, h, N, N]);
+  const [b, head, i, j] = names;
+  const product = sumOf("total", dh, (c) => {
+    const query = `qkv[${at(sizes, 0, b!, i!, head!, c)}]`;
+    return `${query} * qkv[${at(sizes, 1, b!, j!, head!, c)}]`;
+  });
+  const dots = kernelSource(["qkv", "scale"], `${code}${product}\nreturn total * scale;`);
+  const scores = launch(dots, [qkv.cells, dh ** -0.5], B * h * N * N);
+  const names2 = mask ? ["scores", "mask"] : ["scores"];
+  const operands = mask ? [mask.cells] : [];
+  // What follows looks at allowed keys alone. A row of scores is a thread: its sample is row / (h N).
+  const allowed = (body: string) => loop("k", N, mask ? `if (mask[sample * ${N} + k] !== 0.0) { ${body} }` : body);
+  const row = `const sample = Math.floor(this.thread.x / ${h * N});
+const first = this.thread.x * ${N};`;
+  const most = `${row}
+let greatest = -Infinity;
+${allowed("greatest = Math.max(greatest, scores[first + k]);")}
+return greatest;`;
+  const greatest = launch(kernelSource(names2, most), [scores, ...operands], B * h * N);
+  const sum = `${row}
+const top = greatest[this.thread.x];
+let total = 0.0;
+${allowed("total += Math.exp(scores[first + k] - top);")}
+return total;`;
+  const total = launch(kernelSource([...names2, "greatest"], sum), [scores, ...operands, greatest], B * h * N);
+  const share = `const row = Math.floor(this.thread.x / ${N});
+const key = this.thread.x - row * ${N};
+const sample = Math.floor(row / ${h * N});
+let weight = 0.0;
+${mask ? `if (mask[sample * ${N} + key] !== 0.0) {` : "if (key >= 0.0) {"}
+weight = Math.exp(scores[this.thread.x] - greatest[row]) / total[row];
+}
+return weight;`;
+  return launch(
+    kernelSource([...names2, "greatest", "total"], share),
+    [scores, ...operands, greatest, total],
+    B * h * N * N,
+  );
+}
+
+/** P ∘ (Ō Vᵀ − D) / √dh, [B, h, N, N]. */
+function gradScores(launch: Launch, weights: Cells, [qkv, y, grad]: readonly Cells[], sizes: Sizes): Cells {
+  const { B, N, h, dh } = sizes;
+  const rows = coordinates([B, h, N]);
+  const [rowB, rowHead, rowI] = rows.names;
+  const own = (c: string) => joined(sizes, rowB!, rowI!, rowHead!, c);
+  const dot = launch(
+    kernelSource(
+      ["y", "grad"],
+      `${rows.code}${sumOf("total", dh, (c) => `grad[${own(c)}] * y[${own(c)}]`)}\nreturn total;`,
+    ),
+    [y!, grad!],
+    B * h * N,
+  );
+  const { code, names } = coordinates([B, h, N, N]);
+  const [b, head, i, j] = names;
+  const product = sumOf("total", dh, (c) => {
+    const gradient = `grad[${joined(sizes, b!, i!, head!, c)}]`;
+    return `${gradient} * qkv[${at(sizes, 2, b!, j!, head!, c)}]`;
+  });
+  const body = `${code}${product}
+return weights[${CELL}] * (total - dot[Math.floor(${CELL} / ${N})]) * scale;`;
+  const args = [weights, grad!, qkv!, dot, dh ** -0.5];
+  return launch(kernelSource(["weights", "grad", "qkv", "dot", "scale"], body), args, B * h * N * N);
+}

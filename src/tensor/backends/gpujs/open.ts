@@ -1,0 +1,33 @@
+import type { GPU } from "gpu.js";
+import { GpuBackend } from "./backend.ts";
+import { type GpuKernels, gpuKernels } from "./kernels/index.ts";
+import { Launcher } from "./launcher.ts";
+import { type GpuMode, tryMode } from "./modes.ts";
+
+/** A device of that mode, or null where the mode does not work. This file alone loads gpu.js. */
+export async function openGpu(mode: GpuMode, options: GpuOptions = {}): Promise<GpuBackend | null> {
+  const gpu = await tryMode(await importGpu(), mode);
+  if (!gpu) return null;
+  const launcher = new Launcher(gpu, mode, options.isAsynchronous ?? mode === "webgpu");
+  return new GpuBackend(launcher, options.kernels ?? kernelsOf(mode));
+}
+
+export interface GpuOptions {
+  /** Whether kernels answer later: always so in `webgpu` mode. */
+  readonly isAsynchronous?: boolean;
+  readonly kernels?: GpuKernels;
+}
+
+/** WebGL 1 has no integers to draw random bits with. */
+function kernelsOf(mode: GpuMode): GpuKernels {
+  if (mode !== "headlessgl") return gpuKernels;
+  const { dropout: _, ...kernels } = gpuKernels;
+  return kernels;
+}
+
+/** The class, however the package was bundled. */
+async function importGpu(): Promise<typeof GPU> {
+  const module: { GPU?: typeof GPU; default?: typeof GPU | { GPU?: typeof GPU } } = await import("gpu.js");
+  const { default: whole } = module;
+  return module.GPU ?? (whole as { GPU?: typeof GPU } | undefined)?.GPU ?? (whole as typeof GPU);
+}

@@ -1,0 +1,108 @@
+import type { Shape } from "../../shape.ts";
+
+/** Pieces of source from which kernels are put together: index arithmetic with the shapes as constants. */
+
+/** The position of the cell that a thread computes, in its flat output. */
+export const CELL = "this.thread.x";
+
+/** Statements, and an expression for where each view's cell lies in its memory. */
+export interface Walk {
+  readonly code: string;
+  readonly offsets: readonly string[];
+}
+
+/**
+ * Splits the flat position `from` of a row-major `shape` into coordinates, and finds the cell of every view with those
+ * strides. Quotients and remainders are exact below 2²⁴, also where a kernel computes in float32.
+ */
+export function walk(shape: Shape, views: readonly (readonly number[])[], from = CELL, prefix = "c"): Walk {
+  const { lengths, strides } = mergeAxes(shape, views);
+  const { code, names } = coordinates(lengths, from, prefix);
+  return { code, offsets: strides.map((steps) => weightedSum(names, steps)) };
+}
+
+/** Statements that define the coordinates of `from` in `shape`, and their names; an axis of length 1 is at 0. */
+export function coordinates(shape: Shape, from = CELL, prefix = "c"): { code: string; names: string[] } {
+  const names = shape.map(() => "0");
+  let code = "";
+  let rest = from;
+  const axes = shape.flatMap((length, axis) => (length === 1 ? [] : [axis]));
+  for (const axis of axes.reverse()) {
+    const name = `${prefix}${axis}`;
+    names[axis] = name;
+    if (axis === axes.at(-1)) code += `const ${name} = ${rest};\n`;
+    else {
+      code += `const ${name}q = Math.floor(${rest} / ${shape[axis]});\n`;
+      code += `const ${name} = ${rest} - ${name}q * ${shape[axis]};\n`;
+      rest = `${name}q`;
+    }
+  }
+  return { code, names };
+}
+
+/** Σ name · stride, without the terms that are 0. */
+export function weightedSum(names: readonly string[], strides: readonly number[]): string {
+  const terms = names.flatMap((name, axis) => {
+    const stride = strides[axis]!;
+    if (stride === 0 || name === "0") return [];
+    return stride === 1 ? [name] : [`${name} * ${literal(stride)}`];
+  });
+  return terms.join(" + ") || "0";
+}
+
+/** Drops axes of length 1 and joins neighbours that every view steps through evenly. */
+export function mergeAxes(
+  shape: Shape,
+  views: readonly (readonly number[])[],
+): { lengths: number[]; strides: number[][] } {
+  const lengths: number[] = [];
+  const strides = views.map((): number[] => []);
+  shape.forEach((length, axis) => {
+    if (length === 1) return;
+    const last = lengths.length - 1;
+    const joins = last >= 0 && views.every((view, v) => strides[v]![last] === view[axis]! * length);
+    if (joins) lengths[last]! *= length;
+    else lengths.push(length);
+    for (const [v, view] of views.entries()) strides[v]![lengths.length - 1] = view[axis]!;
+  });
+  return { lengths, strides };
+}
+
+/** A whole number as source; negative ones in parentheses. */
+export function literal(n: number): string {
+  return n < 0 ? `(${n})` : `${n}`;
+}
+
+/** Terms that are added before the sum goes to the next level: it keeps the rounding errors of long sums small. */
+const BLOCK = 128;
+
+/**
+ * Statements that add `term(k)` for k = 0 … count − 1 to the variable `total`, which they declare. Long sums are formed
+ * in blocks.
+ */
+export function sumOf(total: string, count: number, term: (k: string) => string): string {
+  const blocks = Math.floor(count / BLOCK);
+  if (blocks < 2) return `let ${total} = 0.0;\n${loop(`${total}k`, count, `${total} += ${term(`${total}k`)};`)}`;
+  const [block, inner, part] = [`${total}b`, `${total}k`, `${total}p`];
+  const rest = count - blocks * BLOCK;
+  return [
+    `let ${total} = 0.0;`,
+    `let ${part} = 0.0;`,
+    loop(
+      block,
+      blocks,
+      `${part} = 0.0;\n${loop(inner, BLOCK, `${part} += ${term(`(${block} * ${BLOCK} + ${inner})`)};`)}\n${total} += ${part};`,
+    ),
+    loop(`${total}r`, rest, `${total} += ${term(`(${total}r + ${blocks * BLOCK})`)};`),
+  ].join("\n");
+}
+
+/** Statements for k = 0 … count − 1. */
+export function loop(k: string, count: number, body: string): string {
+  return count === 0 ? "" : `for (let ${k} = 0; ${k} < ${count}; ${k}++) {\n${body}\n}`;
+}
+
+/** A kernel of the arrays and numbers `names`. */
+export function kernelSource(names: readonly string[], body: string): string {
+  return `function (${names.join(", ")}) {\n${body}\n}`;
+}
