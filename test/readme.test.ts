@@ -15,7 +15,7 @@ function blocks(language: string): string[] {
 
 t.test("README: every example runs and prints what its comments say", async (t) => {
   const examples = blocks("js");
-  t.equal(examples.length, 2);
+  t.equal(examples.length, 3);
   for (const [i, code] of examples.entries()) {
     const folder = t.testdir({});
     const file = path.join(folder, `example-${i}.mjs`);
