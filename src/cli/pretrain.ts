@@ -29,6 +29,7 @@ export function pretrainCommand() {
     )
     .option("--output <folder>", "run folder (default: runs/<time>-<preset>)")
     .option("--resume <folder>", "go on with the run of this folder")
+    .option("--from <folder>", "start from this checkpoint folder of Hugging Face Transformers; the preset trains it")
     .option("--steps <n>", "steps of training", wholeNumber(1))
     .option("--batch-size <n>", "pairs of a batch", wholeNumber(2))
     .option("--learning-rate <x>", "highest learning rate", positiveNumber)
@@ -70,11 +71,12 @@ export function pretrainCommand() {
 /** What of the settings can be said on the command line. */
 const SETTINGS = ["steps", "batchSize", "learningRate", "hardNegatives", "randAugment", "chineseWords"] as const;
 /** What a run that is resumed has settled already. */
-const FIXED_BY_A_RUN = ["preset", "data", "output", "seed", "truncate", ...SETTINGS] as const;
+const FIXED_BY_A_RUN = ["preset", "data", "output", "from", "seed", "truncate", ...SETTINGS] as const;
 
 interface OpenOptions extends Readonly<Pick<SettingChanges, (typeof SETTINGS)[number]>> {
   readonly resume?: string | undefined;
   readonly output?: string | undefined;
+  readonly from?: string | undefined;
   readonly preset: string;
   readonly data: string;
   readonly truncate: boolean;
@@ -82,7 +84,7 @@ interface OpenOptions extends Readonly<Pick<SettingChanges, (typeof SETTINGS)[nu
 }
 
 function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
-  const { resume, output, preset, data, truncate, seed } = options;
+  const { resume, output, from, preset, data, truncate, seed } = options;
   if (resume !== undefined) {
     if (given.length > 0)
       throw new ConfigError(
@@ -93,18 +95,19 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   const folder = output ?? path.join("runs", `${stamp}-${preset}`);
   const settings: SettingChanges = Object.fromEntries(SETTINGS.map((name) => [name, options[name]]));
-  return startRun({ folder, preset, data: { name: data, truncate }, settings, seed });
+  return startRun({ folder, preset, data: { name: data, truncate }, settings, seed, ...(from && { from }) });
 }
 
 const optionName = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** What to type to get this run again. */
-function commandOf({ state: { preset, data, settings, seed } }: Run): string {
-  const name = /^[\w./-]+$/.test(data.name) ? data.name : JSON.stringify(data.name);
+function commandOf({ state: { preset, data, settings, seed, from } }: Run): string {
+  const quoted = (name: string) => (/^[\w./-]+$/.test(name) ? name : JSON.stringify(name));
   const { steps, batchSize, learningRate, hardNegatives, randAugment, chineseWords } = settings;
   return [
-    `viltgrad pretrain --preset ${preset} --data ${name} --seed ${seed}`,
+    `viltgrad pretrain --preset ${preset} --data ${quoted(data.name)} --seed ${seed}`,
     `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
+    ...(from ? [`--from ${quoted(from)}`] : []),
     ...(hardNegatives ? [`--hard-negatives ${hardNegatives}`] : []),
     ...(randAugment ? [`--rand-augment ${Object.values(randAugment).join(",")}`] : []),
     ...(chineseWords ? ["--chinese-words"] : []),

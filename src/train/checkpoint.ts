@@ -36,6 +36,8 @@ export interface RunState {
   readonly seed: number;
   readonly data: DataSource;
   readonly vocabulary: readonly string[];
+  /** The checkpoint folder that it started from, if it was one. */
+  readonly from?: string | undefined;
   /** Steps taken: the position in the data, in the schedule and in all streams of random numbers. */
   readonly step: number;
 }
@@ -100,6 +102,7 @@ const StateShape = z.object({
   seed: z.number().int(),
   data: DataSource,
   vocabulary: z.array(z.string()),
+  from: z.string().optional(),
   step: z.number().int().min(0),
 });
 

@@ -18,6 +18,7 @@ import {
 } from "./checkpoint.ts";
 import { openDataset } from "./data-source.ts";
 import { writeFileAtomic } from "./files.ts";
+import { readFoundation } from "./foundation.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { Pretrainer, type StepMetrics } from "./pretrainer.ts";
 import { type SettingChanges, trainingSettings } from "./settings.ts";
@@ -38,6 +39,8 @@ export interface NewRun {
   readonly data: DataSource;
   readonly settings: SettingChanges;
   readonly seed: number;
+  /** A checkpoint folder of Hugging Face Transformers whose model and vocabulary to start from. */
+  readonly from?: string;
   readonly placement?: Placement;
 }
 
@@ -48,12 +51,14 @@ export interface NewRun {
  * @throws {DataError} naming the record of a caption that is too long, or the package that Chinese words need, before
  *   anything is written
  */
-export async function startRun({ folder, preset, data, settings, seed, placement }: NewRun): Promise<Run> {
+export async function startRun({ folder, preset, data, settings, seed, from, placement }: NewRun): Promise<Run> {
   if (existsSync(path.join(folder, CHECKPOINT_FILE)) || existsSync(path.join(folder, "config.json")))
     throw new ConfigError(
       `${folder}: there is a run in it already; --resume ${folder} goes on with it, --output names another`,
     );
-  const { model: base, wordPatchAlignment } = getPreset(preset);
+  const { model: ofPreset, wordPatchAlignment } = getPreset(preset);
+  const foundation = from === undefined ? null : await readFoundation(from, placement);
+  const base = foundation?.config ?? ofPreset;
   const full = trainingSettings(preset, settings);
   if (full.chineseWords) segmentChinese(""); // fails where there is no segmenter
   const dataset = await openDataset(data.name, base, seed);
@@ -61,12 +66,16 @@ export async function startRun({ folder, preset, data, settings, seed, placement
     throw new DataError(
       `${data.name}: ${dataset.size("train")} training samples do not fill a batch of ${full.batchSize}`,
     );
-  const tokenizer = new Tokenizer(dataset.vocabulary(base.vocabularySize), data.name);
+  const tokenizer = foundation
+    ? new Tokenizer(foundation.vocabulary, from)
+    : new Tokenizer(dataset.vocabulary(base.vocabularySize), data.name);
   const limits = { maxLength: base.maxTextLength, truncate: data.truncate };
   for (const { caption, record } of dataset.captions?.() ?? []) tokenizer.encode(caption, { ...limits, record });
   const model = { ...base, vocabularySize: tokenizer.vocabulary.length };
-  const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary: tokenizer.vocabulary };
+  const { vocabulary } = tokenizer;
+  const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary, ...(from && { from }) };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });
+  foundation?.adopt(pretrainer.model);
   // From here on the folder can be resumed, however early the run is killed.
   await saveCheckpoint(path.join(folder, CHECKPOINT_FILE), pretrainer, state);
   writeFileAtomic(path.join(folder, "config.json"), `${JSON.stringify(state, null, 2)}\n`);

@@ -15,7 +15,9 @@ import sharp from "sharp";
 import t, { type Test } from "tap";
 import { setThreads } from "../../src/tensor/devices.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.ts";
+import { writeModelFolder } from "../../src/train/model-folder.ts";
 import { measureStep, type Run, resumeRun, startRun, train } from "../../src/train/run.ts";
+import { ViltForMaskedLanguageModeling } from "../../src/vilt/masked-language-modeling.ts";
 import { checkpointIn, loggedIn, range, startToyRun, toyRun } from "./support.ts";
 
 t.teardown(() => setThreads(2));
@@ -292,4 +294,25 @@ t.test("a few dozen steps lower the loss of masked words", async (t) => {
   t.comment(`masked words: ${mean(0, 5)} to ${mean(50, 60)}`);
   t.ok(Math.abs(mean(0, 1) - Math.log(53)) < 0.8, "at first every token is as likely");
   t.ok(mean(50, 60) < 0.7 * mean(0, 5));
+});
+
+t.test("a run starts from a checkpoint folder, and goes there and back without a change", async (t) => {
+  const exported = path.join(t.testdir(), "exported");
+  const first = await startToyRun(path.join(exported, "..", "first"), { steps: 3, batchSize: 8 });
+  await train(first, every);
+  const { backbone, maskedLanguageModelingHead } = first.pretrainer.model;
+  const model = new ViltForMaskedLanguageModeling(backbone, { rng: null }, maskedLanguageModelingHead);
+  writeModelFolder(exported, model, { vocabulary: first.tokenizer.vocabulary });
+  const options = { ...toyRun(path.join(exported, "..", "second"), { steps: 2, batchSize: 8 }), from: exported };
+  const second = await startRun(options);
+  const [before, after] = [first, second].map((run) => run.pretrainer.model.namedParameters());
+  for (const [name, { value }] of before!)
+    if (!name.startsWith("imageTextMatchingHead"))
+      t.strictSame(after!.get(name)!.value.dataSync(), value.dataSync(), name);
+  t.strictSame(second.tokenizer.vocabulary, first.tokenizer.vocabulary);
+  t.equal(await train(second, every), true);
+  t.equal((await resumeRun(options.folder)).state.from, exported);
+  await t.rejects(startRun({ ...options, folder: `${options.folder}-2`, from: t.testdirName }), {
+    message: /config\.json: no such file/,
+  });
 });
