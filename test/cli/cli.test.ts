@@ -602,3 +602,20 @@ t.test("convert: a folder for the other library, with the numbers of the run", a
   await refused(t, ["convert", "run", "exported"], /exported exists already/);
   await refused(t, ["convert", "text.txt", "new"], /text\.txt: not a safetensors file/);
 });
+
+t.test("--device gpu: loads gpu.js, says its mode, and refuses a mode that is not there", async (t) => {
+  const args = ["profile", "--preset", "toy", "--batch-size", "2", "--steps", "1", "--device"];
+  const plain = await viltgrad([...args, "gpu"]);
+  t.equal(plain.code, 0, plain.stderr);
+  t.match(plain.stderr, /^Device gpu is gpu:\w+ here\.$/m);
+  t.match(await json(t, [...args, "gpu:cpu"]), { device: "gpu:cpu", fallbacks: {} });
+  const unknown = await viltgrad([...args, "gpu:opengl"]);
+  t.equal(unknown.code, 1);
+  t.match(unknown.stderr, /Allowed choices are .*gpu, gpu:webgl2, gpu:webgpu, gpu:headlessgl, gpu:webasm, gpu:cpu/);
+  const absent = await viltgrad([...args, "gpu:webgpu"]);
+  t.equal(absent.code, 1);
+  t.equal(
+    absent.stderr,
+    "viltgrad: gpu: mode webgpu does not work here; it needs an engine with navigator.gpu and an adapter\n",
+  );
+});

@@ -1,5 +1,5 @@
 import { deviceNames } from "../../src/tensor/backend.ts";
-import { gpuDeviceNames, loadGpu } from "../../src/tensor/devices.ts";
+import { loadGpu } from "../../src/tensor/devices.ts";
 
 /** Modes of the `gpu` device that work in every engine; the others need a browser, a display or an adapter. */
 await loadGpu("cpu");
@@ -7,5 +7,3 @@ await loadGpu("webasm");
 
 /** The devices that must equal `cpu`. */
 export const devices: readonly string[] = deviceNames().filter((name) => name !== "cpu" && name !== "meta");
-
-export const isGpu = (device: string): boolean => gpuDeviceNames.includes(device);

@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import "../../src/tensor/devices.ts";
 import { parseSafetensors, type SafetensorsEntry, serializeSafetensors } from "../../src/data/safetensors.ts";
+import { loadGpu } from "../../src/tensor/devices.ts";
 import { compare } from "../../src/train/verify/comparison.ts";
 import { GoldenCase } from "../../src/train/verify/golden-case.ts";
 import { verifyFolder } from "../../src/train/verify/verify.ts";
@@ -56,7 +56,8 @@ function edit(folder: string, name: string, change: (tensors: Map<string, Safete
   writeFileSync(file, serializeSafetensors(tensors));
 }
 
-for (const underTest of [exact, { device: "wasm", dtype: "float32" }] as const)
+const inFloat32 = ["wasm", await loadGpu("webasm")].map((device) => ({ device, dtype: "float32" as const }));
+for (const underTest of [exact, ...inFloat32])
   t.test(`every recorded value agrees on ${underTest.device} in ${underTest.dtype}`, async (t) => {
     const results = await verifyFolder(folderWith(t, ...Object.keys(compared)), underTest);
     for (const { case: name, status, failures, ...rest } of results) {

@@ -2,7 +2,7 @@ import type { GPU, IKernelRunShortcut, KernelVariable } from "gpu.js";
 import { DeviceError, formatShape, ViltgradError } from "../../errors.ts";
 import { functionsIn } from "./functions.ts";
 import type { GpuMode } from "./modes.ts";
-import { type Cells, isPending } from "./storage.ts";
+import type { Cells } from "./storage.ts";
 
 /** What a kernel takes: the cells of an operand, or a number; whole numbers of 32 bits are marked. */
 export type Argument = Cells | number | { readonly int32: number };
@@ -14,17 +14,18 @@ const MOST_CELLS = 2 ** 24;
 
 /** Compiles and runs kernels. Two calls share a compiled kernel when source, lengths and output are the same. */
 export class Launcher {
-  readonly #compiled = new Map<string, IKernelRunShortcut>();
-  readonly device: string;
+  readonly #compiled = new Map<string, Compiled>();
   readonly mostCells: number;
+  #kept = KEPT;
 
   constructor(
     readonly gpu: GPU,
     readonly mode: GpuMode,
     /** Whether every call answers with a promise. */
     readonly isAsynchronous: boolean,
+    /** The name of the device. */
+    readonly device = `gpu:${mode}`,
   ) {
-    this.device = `gpu:${mode}`;
     this.mostCells = mode === "cpu" ? 2 ** 31 - 1 : MOST_CELLS;
   }
 
@@ -53,21 +54,32 @@ export class Launcher {
   #call(operation: string, source: string, args: readonly Known[], count: number): Cells {
     const lengths = args.map((argument) => (argument instanceof Float32Array ? argument.length : "n"));
     const key = `${count} ${lengths.join()} ${source}`;
-    let kernel = this.#compiled.get(key);
-    const isNew = kernel === undefined;
-    kernel ??= this.#compile(source, args, count);
+    const known = this.#compiled.get(key);
+    const kernel = known?.kernel ?? this.#compile(source, args, count);
     this.#compiled.delete(key);
-    this.#compiled.set(key, kernel); // most recently used last
-    const result = kernel(...args.map(asVariable)) as unknown as Cells;
-    if (isNew) {
-      this.#evict();
-      const { fallbackReason } = kernel.kernel;
-      if (fallbackReason) {
-        this.#compiled.delete(key);
-        throw new DeviceError(`${operation}: gpu.js would compute elsewhere: ${fallbackReason}`);
-      }
+    const result = this.#withMemory(() => kernel(...args.map(asVariable)) as unknown as Cells);
+    this.#compiled.set(key, { kernel, result: this.isAsynchronous ? result : null }); // most recently used last
+    if (known) return result;
+    this.#keep(this.#kept);
+    const { fallbackReason } = kernel.kernel;
+    if (!fallbackReason) return result;
+    this.#compiled.delete(key);
+    throw new DeviceError(`${operation}: gpu.js would compute elsewhere: ${fallbackReason}`);
+  }
+
+  /**
+   * Calls a kernel. In browsers the memories of `webasm` kernels are few, a hundred or so: where there is none left, fewer
+   * kernels are kept from now on.
+   */
+  #withMemory<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof RangeError) || this.#compiled.size < 2) throw error;
+      this.#kept = Math.floor(this.#compiled.size / 2);
+      this.#keep(this.#kept);
+      return call();
     }
-    return result;
   }
 
   #compile(source: string, args: readonly Known[], count: number): IKernelRunShortcut {
@@ -89,11 +101,15 @@ export class Launcher {
     return this.gpu.createKernel(source, settings as unknown as Parameters<GPU["createKernel"]>[1]);
   }
 
-  #evict(): void {
-    if (this.#compiled.size <= KEPT) return;
-    const [oldest, kernel] = this.#compiled.entries().next().value!;
-    this.#compiled.delete(oldest);
-    kernel.destroy();
+  /** Forgets the compiled kernels that were used longest ago, down to that many. */
+  #keep(count: number): void {
+    for (const [oldest, { kernel, result }] of this.#compiled) {
+      if (this.#compiled.size <= count) return;
+      this.#compiled.delete(oldest);
+      const destroy = () => kernel.destroy();
+      if (result instanceof Promise) result.then(destroy, destroy);
+      else destroy();
+    }
   }
 
   #explained<T>(operation: string, args: readonly Argument[], count: number, body: () => T): T {
@@ -107,12 +123,18 @@ export class Launcher {
   #fail(operation: string, args: readonly Argument[], count: number, cause: unknown): never {
     if (cause instanceof ViltgradError) throw cause;
     const sizes = args.flatMap((argument) => (argument instanceof Float32Array ? [argument.length] : []));
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " "); // gpu.js adds lines
     throw new DeviceError(
       `${operation}: device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results: ${reason}`,
       { cause },
     );
   }
+}
+
+interface Compiled {
+  readonly kernel: IKernelRunShortcut;
+  /** What the kernel may still be computing. */
+  readonly result: Cells | null;
 }
 
 type Known = Exclude<Argument, Promise<Float32Array>>;
@@ -121,9 +143,9 @@ async function resolved(argument: Argument): Promise<Known> {
   return argument;
 }
 
-function typeOf(argument: Known): "Array" | "Number" | "Integer" {
+function typeOf(argument: Known): "Array" | "Float" | "Integer" {
   if (argument instanceof Float32Array) return "Array";
-  return typeof argument === "number" ? "Number" : "Integer";
+  return typeof argument === "number" ? "Float" : "Integer";
 }
 
 /** An array without cells cannot be handed over; no kernel reads what stands in for it. */
@@ -133,8 +155,3 @@ function asVariable(argument: Known): KernelVariable {
   return argument.int32;
 }
 const EMPTY = new Float32Array(1);
-
-/** Whether the cells are known. */
-export function isKnown(cells: Cells): cells is Float32Array {
-  return !isPending(cells);
-}

@@ -8,7 +8,7 @@ import { type GpuMode, tryMode } from "./modes.ts";
 export async function openGpu(mode: GpuMode, options: GpuOptions = {}): Promise<GpuBackend | null> {
   const gpu = await tryMode(await importGpu(), mode);
   if (!gpu) return null;
-  const launcher = new Launcher(gpu, mode, options.isAsynchronous ?? mode === "webgpu");
+  const launcher = new Launcher(gpu, mode, options.isAsynchronous ?? mode === "webgpu", options.name);
   return new GpuBackend(launcher, options.kernels ?? kernelsOf(mode));
 }
 
@@ -16,11 +16,13 @@ export interface GpuOptions {
   /** Whether kernels answer later: always so in `webgpu` mode. */
   readonly isAsynchronous?: boolean;
   readonly kernels?: GpuKernels;
+  /** Instead of `gpu:` and the mode. */
+  readonly name?: string;
 }
 
-/** WebGL 1 has no integers to draw random bits with. */
+/** In gpu.js's WebGL modes the integers are not those of JavaScript: there are no random bits to draw. */
 function kernelsOf(mode: GpuMode): GpuKernels {
-  if (mode !== "headlessgl") return gpuKernels;
+  if (mode !== "headlessgl" && mode !== "webgl2") return gpuKernels;
   const { dropout: _, ...kernels } = gpuKernels;
   return kernels;
 }

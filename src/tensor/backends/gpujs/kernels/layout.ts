@@ -74,5 +74,7 @@ function concat(...[launch, inputs, out, { axis }]: Parameters<GpuKernel<"concat
 
 function copyBy(launch: Launch, x: GpuOperand, out: GpuResult, strides: readonly number[], first = 0) {
   const { code, offsets } = walk(out.shape, [strides]);
-  return launch(kernelSource(["x"], `${code}return x[${offsets[0]} + ${first}];`), [x.cells], out.size);
+  // Two literals would be a sum of floats, which WebGL takes for no index.
+  const at = offsets[0] === "0" ? `${first}` : `${offsets[0]} + ${first}`;
+  return launch(kernelSource(["x"], `${code}return x[${at}];`), [x.cells], out.size);
 }

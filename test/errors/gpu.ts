@@ -1,0 +1,87 @@
+import { crossEntropy } from "../../src/autograd/functions/cross-entropy.ts";
+import { add } from "../../src/autograd/ops/arithmetic.ts";
+import { gather } from "../../src/autograd/ops/indexing.ts";
+import { cast } from "../../src/autograd/ops/select.ts";
+import { exp } from "../../src/autograd/ops/transcendental.ts";
+import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
+import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
+import { fromArray, zeros } from "../../src/tensor/create.ts";
+import { loadGpu } from "../../src/tensor/devices.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import type { Row } from "./row.ts";
+
+/** A tensor of ones on a device whose kernel of `exp` is that source. */
+async function withExp(source: string, mode: "cpu" | "webasm" = "webasm", isAsynchronous = false): Promise<Tensor> {
+  const kernels = { ...gpuKernels, exp: (launch, [x]) => launch(source, [x!.cells], 2) } satisfies typeof gpuKernels;
+  const backend = (await openGpu(mode, { kernels, isAsynchronous }))!;
+  return new Tensor(backend, [2], backend.upload(Float32Array.of(1, 1), "float32"), "ones");
+}
+
+const on = async (shape: readonly number[], dtype: "float32" | "float64" | "int32" = "float32") =>
+  zeros(shape, { device: await loadGpu("webasm"), dtype });
+const whole = async (...values: number[]) =>
+  fromArray(Int32Array.from(values), [values.length], { device: await loadGpu("webasm") });
+
+/** What the `gpu` device refuses. */
+export const gpu: readonly Row[] = [
+  [() => loadGpu("opengl"), 'gpu: no mode "opengl"; there are webgl2, webgpu, headlessgl, webasm, cpu'],
+  [
+    () => loadGpu("webgpu"),
+    "gpu: mode webgpu does not work here; it needs an engine with navigator.gpu and an adapter",
+  ],
+  [
+    () => zeros([2], { device: "gpu:webgl2" }),
+    /^no device "gpu:webgl2"; there are wasm, cpu, meta.*; await loadGpu\(\) makes gpu devices known$/,
+  ],
+  [
+    () => on([2], "float64"),
+    "zeros: device gpu:webasm holds float32, int32, not float64; use the cpu device for float64",
+  ],
+  [
+    () => whole(1, 2 ** 24 + 1),
+    "device gpu:webasm holds int32 as float32, exact up to 2^24; element 1 is 16777217, use another device for it",
+  ],
+  [
+    async () => add(await whole(2 ** 24), await whole(2)).dataSync(),
+    "device gpu:webasm holds int32 as float32, exact up to 2^24; element 0 is 16777218, use another device for it",
+  ],
+  [
+    async () => exp(await on([4097, 4096])),
+    "exp: [4097, 4096] has 16781312 cells, and device gpu:webasm can address 16777216; use wasm",
+  ],
+  [async () => gather(await on([3, 2]), await whole(0, 3)), "gather: index 3 is outside [0, 3)"],
+  [
+    async () => crossEntropy(await on([2, 3]), await whole(0, 3)),
+    "crossEntropy: label 3 at row 1 is outside [0, 3): [2, 3]",
+  ],
+  [
+    async () => {
+      const x = await on([2]);
+      x.backend.run("logSoftmaxBackward" as "gelu", [x], x, {});
+    },
+    "logSoftmaxBackward: device gpu:webasm runs its definition, it has no such kernel",
+  ],
+  [
+    async () => exp(await withExp("function (x) { return frobnicate(x[this.thread.x]); }")),
+    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results: .*on line 1, position 16: /,
+  ],
+  [
+    async () => exp(await withExp("function (x) { return frobnicate(x[this.thread.x]); }", "webasm", true)).data(),
+    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results: .*on line 1, position 16: /,
+  ],
+  [
+    async () => exp(await withExp("function (x) { return x[0] > 0.0; }")),
+    /^exp: device gpu:webasm could not compile or run its kernel .*: unhandled returnType Boolean/,
+  ],
+  [
+    async () => exp(await withExp("function (x) { return x[this.thread.x]; }", "webasm", true)).dataSync(),
+    "dataSync: device gpu:webasm answers later; await data()",
+  ],
+  [
+    async () => {
+      const x = exp(await withExp("function (x) { return x[this.thread.x] + 6.0; }", "webasm", true));
+      return gather(x, cast(x, "int32")).data();
+    },
+    "gather: index 7 is outside [0, 2)",
+  ],
+];

@@ -1,0 +1,81 @@
+import { createRequire } from "node:module";
+import t from "tap";
+import { dropout } from "../../src/autograd/functions/dropout.ts";
+import { gelu } from "../../src/autograd/functions/gelu.ts";
+import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
+import { linear } from "../../src/autograd/functions/linear.ts";
+import { grad } from "../../src/autograd/grad.ts";
+import { variable } from "../../src/autograd/graph.ts";
+import { sum } from "../../src/autograd/ops/reduce.ts";
+import { exp } from "../../src/autograd/ops/transcendental.ts";
+import { deviceNames, getBackend, registerBackend } from "../../src/tensor/backend.ts";
+import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
+import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
+import { fromArray, randn } from "../../src/tensor/create.ts";
+import { loadGpu } from "../../src/tensor/devices.ts";
+import { Rng } from "../../src/tensor/rng.ts";
+
+const isGpuJsLoaded = () =>
+  Object.keys(createRequire(import.meta.url).cache).some((file) => /gpu\.js[\\/]src[\\/]/.test(file));
+
+t.test("gpu.js is loaded when the device is asked for, and not before", async (t) => {
+  t.notOk(isGpuJsLoaded());
+  t.notOk(deviceNames().some((name) => name.startsWith("gpu")));
+  const name = await loadGpu();
+  t.ok(isGpuJsLoaded());
+  t.match(name, /^gpu:(webgl2|headlessgl|webasm|cpu)$/);
+  t.equal(getBackend("gpu"), getBackend(name), "plain gpu is the mode that it names");
+  t.equal(await loadGpu(), name);
+  t.equal(await loadGpu("cpu"), "gpu:cpu");
+  t.equal(getBackend("gpu").name, name);
+});
+
+t.test("what a device lacks is answered by cpu and counted", async (t) => {
+  const { exp: _, ...kernels } = gpuKernels;
+  for (const isAsynchronous of [false, true]) {
+    const device = `without exp${isAsynchronous ? ", later" : ""}`;
+    const backend = (await openGpu("webasm", { kernels, isAsynchronous, name: device }))!;
+    registerBackend(device, () => backend);
+    const x = fromArray(Float32Array.of(0, 1, -2), [3], { device });
+    const y = exp(gelu(x));
+    t.same([...backend.fallbacks], [["exp", 1]]);
+    const expected = exp(gelu(fromArray(Float32Array.of(0, 1, -2), [3], { device: "cpu" }))).dataSync();
+    for (const [i, value] of (await y.data()).entries()) t.ok(Math.abs(value - expected[i]!) < 1e-6);
+  }
+});
+
+t.test("with kernels that answer later, nothing but data() waits, and values and gradients are the same", async (t) => {
+  const device = "later";
+  const backend = (await openGpu("webasm", { isAsynchronous: true, name: device }))!;
+  registerBackend(device, () => backend);
+  const results = [device, await loadGpu("webasm")].map((device) => {
+    const rng = new Rng("gpu");
+    const [x, w, b] = [[70, 60], [60, 60], [60]].map((shape) => variable(randn(shape, rng, { device })));
+    const y = dropout(layerNorm(gelu(linear(x!, w!, b)), b!, b!, 1e-5), 0.2, rng);
+    return [y.alias(), ...grad(sum(y), [x!, w!, b!])];
+  });
+  t.throws(() => results[0]![0]!.dataSync(), { message: /answers later/ });
+  for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
+});
+
+t.test("a compiled kernel is used again, and only so many are kept", async (t) => {
+  const { launcher } = (await openGpu("cpu"))!;
+  const source = "function (x) { return x[this.thread.x] * 2.0; }";
+  const twice = (n: number) => launcher.launch("twice", source, [new Float32Array(n).fill(n)], n) as Float32Array;
+  const first = twice(3);
+  t.same([...twice(3)], [6, 6, 6]);
+  t.same([...first], [6, 6, 6], "results are not overwritten");
+  t.equal(launcher.size, 1);
+  for (let n = 1; n < 450; n++) twice(n);
+  t.equal(launcher.size, 400);
+  t.same([...twice(3)], [6, 6, 6], "compiled again");
+});
+
+t.test("a kernel that still computes is forgotten, not stopped", async (t) => {
+  const { launcher } = (await openGpu("webasm", { isAsynchronous: true }))!;
+  const source = "function (x) { return x[this.thread.x] + 1.0; }";
+  const lengths = Array.from({ length: 410 }, (_, i) => i + 1);
+  const all = await Promise.all(lengths.map((n) => launcher.launch("next", source, [new Float32Array(n)], n)));
+  t.ok(all.every((cells, i) => cells.length === i + 1 && cells.every((cell) => cell === 1)));
+  t.equal(launcher.size, 400);
+});
