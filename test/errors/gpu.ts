@@ -67,7 +67,7 @@ export const gpu: readonly Row[] = [
   ],
   [
     async () => exp(await withExp("function (x) { return frobnicate(x[this.thread.x]); }", "webasm", true)).data(),
-    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results: .*on line 1, position 16: /,
+    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results, called at .*errors\/gpu\.ts:\d+:\d+: .*on line 1, position 16: /,
   ],
   [
     async () => exp(await withExp("function (x) { return x[0] > 0.0; }")),

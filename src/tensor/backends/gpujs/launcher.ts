@@ -1,4 +1,5 @@
 import type { GPU, IKernelRunShortcut, KernelVariable } from "gpu.js";
+import { callSite } from "../../call-site.ts";
 import { DeviceError, formatShape, ViltgradError } from "../../errors.ts";
 import { functionsIn } from "./functions.ts";
 import type { GpuMode } from "./modes.ts";
@@ -42,13 +43,22 @@ export class Launcher {
   launch(operation: string, source: string, args: readonly Argument[], count: number): Cells {
     if (count === 0) return new Float32Array(0);
     const isLate = args.some((argument) => argument instanceof Promise);
+    // A failure that comes later has another stack: it keeps the place of this call.
+    const site = isLate || this.isAsynchronous ? callSite() : null;
     if (isLate)
-      return Promise.all(args.map(resolved)).then((known) => this.launch(operation, source, known, count) as Cells);
-    const run = () => this.#call(operation, source, args as readonly Known[], count);
-    if (!this.isAsynchronous) return this.#explained(operation, args, count, run) as Float32Array;
-    return Promise.resolve()
-      .then(run)
-      .catch((cause: unknown) => this.#fail(operation, args, count, cause));
+      return Promise.all(args.map(resolved)).then((known) => this.#launchNow(operation, source, known, count, site));
+    return this.#launchNow(operation, source, args as readonly Known[], count, site);
+  }
+
+  #launchNow(operation: string, source: string, args: readonly Known[], count: number, site: string | null): Cells {
+    const run = () => this.#call(operation, source, args, count);
+    const fail = (cause: unknown) => this.#fail(operation, args, count, cause, site);
+    if (this.isAsynchronous) return Promise.resolve().then(run).catch(fail);
+    try {
+      return run();
+    } catch (cause) {
+      return fail(cause);
+    }
   }
 
   #call(operation: string, source: string, args: readonly Known[], count: number): Cells {
@@ -112,20 +122,12 @@ export class Launcher {
     }
   }
 
-  #explained<T>(operation: string, args: readonly Argument[], count: number, body: () => T): T {
-    try {
-      return body();
-    } catch (cause) {
-      return this.#fail(operation, args, count, cause);
-    }
-  }
-
-  #fail(operation: string, args: readonly Argument[], count: number, cause: unknown): never {
+  #fail(operation: string, args: readonly Known[], count: number, cause: unknown, site: string | null): never {
     if (cause instanceof ViltgradError) throw cause;
     const sizes = args.flatMap((argument) => (argument instanceof Float32Array ? [argument.length] : []));
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " "); // gpu.js adds lines
     throw new DeviceError(
-      `${operation}: device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results: ${reason}`,
+      `${operation}: device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results${site ? `, called at ${site}` : ""}: ${reason}`,
       { cause },
     );
   }
