@@ -113,6 +113,7 @@ export function withRecording<T>(on: boolean, body: () => T): T {
   }
 }
 
+/** Whether operations are being noted in the graph. */
 export function isRecording(): boolean {
   return recording;
 }

@@ -50,6 +50,7 @@ export function registerBackend(name: string, create: () => Backend): void {
   factories.set(name, create);
 }
 
+/** Devices that are known here. */
 export function deviceNames(): string[] {
   return [...factories.keys()];
 }

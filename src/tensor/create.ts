@@ -93,14 +93,17 @@ function filled(
   return fromTyped(operation, values, shape, device);
 }
 
+/** A tensor of one value everywhere. @throws {ShapeError} for a negative or fractional length */
 export function full(shape: Shape, value: number, placement: Placement = {}): Tensor {
   return filled("full", shape, placement, () => value);
 }
 
+/** A tensor of zeros. @throws {ShapeError} for a negative or fractional length */
 export function zeros(shape: Shape, placement: Placement = {}): Tensor {
   return filled("zeros", shape, placement, () => 0);
 }
 
+/** A tensor of ones. @throws {ShapeError} for a negative or fractional length */
 export function ones(shape: Shape, placement: Placement = {}): Tensor {
   return filled("ones", shape, placement, () => 1);
 }

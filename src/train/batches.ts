@@ -134,6 +134,7 @@ export function uploadImages(
   return { pixelValues: values, ...(pixelMask.includes(0) && { pixelMask }) };
 }
 
+/** A pre-training batch on the device. */
 export function uploadBatch(
   { texts, images, matchingImages, ...rest }: HostBatch,
   placement?: Placement,

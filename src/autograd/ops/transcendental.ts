@@ -108,11 +108,13 @@ export function normalDensity(x: Tensor): Tensor {
   return mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 }
 
+/** sin x, x in radians; NaN at ±∞; d/dx = cos x. */
 export function sin(x: Tensor): Tensor {
   return apply(sinPrimitive, [x], {});
 }
 const sinPrimitive = defineUnary("sin", (grad, x) => mul(grad, cos(x)));
 
+/** cos x, x in radians; NaN at ±∞; d/dx = −sin x. */
 export function cos(x: Tensor): Tensor {
   return apply(cosPrimitive, [x], {});
 }

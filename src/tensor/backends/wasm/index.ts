@@ -40,6 +40,7 @@ export function setThreads(count: number): void {
   theDevice().threads.set(count);
 }
 
+/** How many threads compute, the calling one included. */
 export function getThreads(): number {
   return theDevice().threads.count;
 }
