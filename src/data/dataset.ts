@@ -56,6 +56,8 @@ export interface CaptionedImages {
   size(split: string): number;
   /** @param index whole number in [0, size(split)) */
   sample(split: string, index: number, options?: SampleOptions): Sample | Promise<Sample>;
+  /** What captions that are drawn need of a model: tokens of the vocabulary, and of the longest caption. */
+  readonly needs?: { readonly vocabulary: number; readonly caption: number };
   /** Every caption of every split, where they are finitely many: what can be checked before training begins. */
   captions?(): Iterable<Pick<Sample, "caption" | "record">>;
   /** What can be changed in a picture so that its caption becomes false in that one point; none where it is not said. */

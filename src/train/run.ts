@@ -68,10 +68,11 @@ export async function startRun({ folder, preset, data, settings, seed, from, pla
     );
   const tokenizer = foundation
     ? new Tokenizer(foundation.vocabulary, from)
-    : new Tokenizer(dataset.vocabulary(base.vocabularySize), data.name);
-  const limits = { maxLength: base.maxTextLength, truncate: data.truncate };
+    : new Tokenizer(dataset.vocabulary(Math.max(base.vocabularySize, dataset.needs?.vocabulary ?? 0)), data.name);
+  const maxTextLength = foundation ? base.maxTextLength : Math.max(base.maxTextLength, dataset.needs?.caption ?? 0);
+  const limits = { maxLength: maxTextLength, truncate: data.truncate };
   for (const { caption, record } of dataset.captions?.() ?? []) tokenizer.encode(caption, { ...limits, record });
-  const model = { ...base, vocabularySize: tokenizer.vocabulary.length };
+  const model = { ...base, maxTextLength, vocabularySize: tokenizer.vocabulary.length };
   const { vocabulary } = tokenizer;
   const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary, ...(from && { from }) };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });

@@ -12,6 +12,7 @@ import {
 } from "../../src/data/emoji-scenes/nouns.ts";
 import { thingDistribution } from "../../src/data/emoji-scenes/plan.ts";
 import { hasDrawing, iconNames, sprite } from "../../src/data/emoji-scenes/sprites.ts";
+import { Tokenizer } from "../../src/data/tokenizer.ts";
 
 const STYLES = [...TRAIN_STYLES, ...UNSEEN_STYLES];
 const basic = new EmojiScenes({ seed: 7 });
@@ -257,4 +258,15 @@ t.test("hard negatives: one thing differs; swapped relations are the opposite on
   }
   t.ok(kept > 70 && kept < 130, `${kept} of 200 kept their places`);
   t.ok(opposed > 50);
+});
+
+t.test("the vocabulary and the longest caption are as large as the data set says", async (t) => {
+  for (const scenes of [basic, hard]) {
+    const tokenizer = new Tokenizer(scenes.vocabulary(200));
+    const lengths = Array.from({ length: 2000 }, (_, i) => {
+      return tokenizer.encode(scenes.sample("validation", i).caption).ids.length;
+    });
+    t.equal(tokenizer.vocabulary.length, scenes.needs.vocabulary);
+    t.equal(Math.max(...lengths), scenes.needs.caption, scenes.level);
+  }
 });

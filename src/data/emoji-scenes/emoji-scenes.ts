@@ -59,6 +59,8 @@ export class EmojiScenes implements CaptionedImages {
   readonly name = "emoji-scenes";
   readonly splits = EMOJI_SPLITS;
   readonly changes: readonly Change[];
+  /** With relations the longest caption is like "a blue book to the left of a green book , and a red heart". */
+  readonly needs: { readonly vocabulary: number; readonly caption: number };
   readonly level: Level;
   readonly canvas: Canvas;
   readonly #rng: Rng;
@@ -68,6 +70,7 @@ export class EmojiScenes implements CaptionedImages {
     if (![height, width].every((side) => Number.isInteger(side) && side >= 16))
       throw new ConfigError(`emoji-scenes: a picture has 16 pixels or more a side, not ${height}×${width}`);
     this.level = level;
+    this.needs = { vocabulary: vocabularyOf(captionWords(level)).length, caption: level === "hard" ? 17 : 13 };
     this.changes = level === "hard" ? ["thing", "relation"] : ["thing"];
     this.canvas = { height, width };
     this.#rng = new Rng(seed).split(`emoji-scenes/${level}`);
