@@ -14,6 +14,8 @@ const PANEL_CELLS = 131_072;
 const DEPTH = 384;
 const COLUMNS = 512;
 const ROWS = 480;
+/** With several blocks of the inner dimension each tile packs B anew, which fewer rows do not pay for. */
+const BLOCKED_ROWS = 120;
 /** A tile is about this much work: small enough to share out evenly, large against the cost of packing. */
 const TILE_FLOPS = 4e6;
 /** A product with few results and a long inner dimension is cut along that one; the parts are added in order. */
@@ -106,7 +108,7 @@ function launch(device: WasmDevice, product: Product, items: number, parts: numb
   const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / 8) * 8));
   const columns = roundUp(n / columnTiles, 8);
   const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / depth));
-  const wishedRows = Math.max(24, TILE_FLOPS / (2 * partDepth * columns));
+  const wishedRows = Math.max(partDepth > depth ? BLOCKED_ROWS : 24, TILE_FLOPS / (2 * partDepth * columns));
   const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
   const rowTiles = Math.ceil(m / rows);
   const { ints } = device;
