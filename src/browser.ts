@@ -16,7 +16,7 @@ export {
   uniform,
   zeros,
 } from "./tensor/create.ts";
-export { getThreads, loadGpu, setThreads } from "./tensor/devices.ts";
+export { getThreads, loadGpu, setBlas, setThreads } from "./tensor/devices.ts";
 export type { DType, TypedArray } from "./tensor/dtype.ts";
 export {
   AnomalyError,

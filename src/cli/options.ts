@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type AugmentListName, augmentLists, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { deviceNames, setDefaultDevice } from "../tensor/backend.ts";
-import { gpuDeviceNames, loadGpu, setThreads } from "../tensor/devices.ts";
+import { gpuDeviceNames, loadGpu, setBlas, setThreads } from "../tensor/devices.ts";
+import { DeviceError } from "../tensor/errors.ts";
 
 /** Whole number of at least `least`. */
 export function wholeNumber(least = 0): (text: string) => number {
@@ -50,18 +51,36 @@ export function commonCommand(name: string, description: string) {
         .default("wasm"),
     )
     .option("--threads <n>", "threads of the wasm device (default: one for each core)", wholeNumber(1))
+    .option(
+      "--blas [library]",
+      "let OpenBLAS, MKL or Accelerate multiply matrices on the wasm device (needs npm i koffi)",
+    )
     .option("--seed <n>", "seed of everything random", wholeNumber(), 0)
     .option("--json", "print one JSON object on standard output", false)
     .showHelpAfterError("(--help lists the options)");
 }
 
 /** Makes the device of the common options the default one; plain `gpu` says which mode it is. */
-export async function useDevice({ device, threads }: { device: string; threads?: number | undefined }): Promise<void> {
+export async function useDevice({ device, threads, blas }: DeviceOptions): Promise<void> {
   const [name, mode] = device.split(":");
   const found = name === "gpu" ? await loadGpu(mode) : device;
   if (found !== device) remark(`Device gpu is ${found} here.`);
   setDefaultDevice(found);
   if (threads !== undefined) setThreads(threads);
+  if (blas === undefined) return;
+  try {
+    remark(`Matrix products by ${setBlas(typeof blas === "string" ? blas : "auto")}.`);
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    remark(`${error.message}; WebAssembly computes alone.`);
+  }
+}
+
+interface DeviceOptions {
+  readonly device: string;
+  readonly threads?: number | undefined;
+  /** A library, or true for any. */
+  readonly blas?: string | boolean | undefined;
 }
 
 /** What a command found: one JSON object for programs, or text for people, on standard output. */

@@ -4,7 +4,7 @@ import { createMetaBackend } from "./backends/meta/index.ts";
 import { createWasmBackend } from "./backends/wasm/index.ts";
 
 export { gpuDeviceNames, loadGpu } from "./backends/gpujs/index.ts";
-export { getThreads, setThreads } from "./backends/wasm/index.ts";
+export { getThreads, setBlas, setThreads } from "./backends/wasm/index.ts";
 
 /** Importing this file makes the devices known; each is built when first used. */
 registerBackend("wasm", createWasmBackend);

@@ -2,7 +2,7 @@ import { add } from "../../src/autograd/ops/arithmetic.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { getBackend, setDefaultDevice } from "../../src/tensor/backend.ts";
 import { arange, fromArray, tensor, zeros } from "../../src/tensor/create.ts";
-import { setThreads } from "../../src/tensor/devices.ts";
+import { setBlas, setThreads } from "../../src/tensor/devices.ts";
 import { expectShape } from "../../src/tensor/expect-shape.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -66,6 +66,7 @@ export const tensors: readonly Row[] = [
     () => getBackend("wasm").allocate("float32", 2 ** 40),
     /^allocate: device wasm has no memory for 4398046511104 more bytes; \d+ bytes are in use, \d+ reserved of at most \d+; most is held by \w+ \[.*\] × \d+ \(.*\); wrap the step in scope\(\) or noGrad\(\), or take a smaller batch; memory\(\) lists everything$/,
   ],
+  [() => setBlas("nowhere.so"), /^blas: nowhere\.so cannot be used: \S/],
   [() => setThreads(0), "setThreads: a whole number from 1 to 128 is needed, not 0"],
   [
     () => getBackend("cpu").run("gelu", [f64(2)], f64(2), {}),

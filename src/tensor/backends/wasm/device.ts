@@ -4,6 +4,7 @@ import { DeviceError } from "../../errors.ts";
 import { Allocator } from "./allocator.ts";
 import type { Kernel } from "./assembly/kernel.ts";
 import { fusedBinary, plainBinary } from "./binary.generated.ts";
+import type { Blas } from "./blas.ts";
 import { allowRelaxedSimd, canWait } from "./platform.ts";
 import { Residents, type WasmStorage } from "./residents.ts";
 import { Threads } from "./threads.ts";
@@ -30,6 +31,8 @@ export class WasmDevice {
   readonly allocator: Allocator;
   readonly residents: Residents;
   readonly threads: Threads;
+  /** Takes over large matrix products, where somebody asked for it. */
+  blas: Blas | null = null;
   /** The arguments of the next job. */
   readonly ints: Int32Array;
   /** The same memory, for arguments that are fractions. */

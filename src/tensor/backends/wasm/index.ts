@@ -4,6 +4,7 @@ import type { DType, TypedArray } from "../../dtype.ts";
 import { DeviceError } from "../../errors.ts";
 import type { Attributes, KernelName } from "../../kernels.ts";
 import { type CpuView, cpuKernels, isCpuKernel } from "../cpu/index.ts";
+import { Blas } from "./blas.ts";
 import { WasmDevice } from "./device.ts";
 import { attention } from "./kernels/attention.ts";
 import { elementwise } from "./kernels/elementwise.ts";
@@ -14,6 +15,7 @@ import { reductions } from "./kernels/reductions.ts";
 import { rows } from "./kernels/rows.ts";
 import type { HostKernel, HostKernels } from "./kernels/types.ts";
 import { update } from "./kernels/update.ts";
+import { requestedBlas } from "./platform.ts";
 import type { WasmStorage } from "./residents.ts";
 
 const kernels: HostKernels = {
@@ -31,13 +33,42 @@ let device: WasmDevice | null = null;
 
 /** There is one memory and one pool of threads, made when first needed. */
 function theDevice(): WasmDevice {
-  device ??= new WasmDevice();
+  if (device) return device;
+  device = new WasmDevice();
+  const blas = requestedBlas();
+  if (blas !== null) {
+    try {
+      setBlas(blas);
+    } catch (error) {
+      console.warn(`${(error as Error).message}; WebAssembly computes alone`);
+    }
+  }
   return device;
 }
 
 /** Sets how many threads compute, the calling one included; results have the same bits for any number. */
 export function setThreads(count: number): void {
-  theDevice().threads.set(count);
+  const { threads, blas } = theDevice();
+  threads.set(count);
+  blas?.setThreads(count);
+}
+
+/**
+ * Lets a BLAS library of the system compute large matrix products on the memory of this device. Its sums have an order of
+ * their own: results then differ in their last bits from those without it, and between numbers of threads.
+ *
+ * @param where a library's path or name, "auto" for OpenBLAS, MKL or Accelerate where one is found, null for none
+ * @returns the library's name, null for none
+ * @throws {DeviceError} when the package koffi or the library is missing; all goes on without
+ */
+export function setBlas(where: string | null): string | null {
+  const device = theDevice();
+  device.blas = null;
+  if (where === null) return null;
+  const blas = Blas.load(where);
+  blas.setThreads(device.threads.count);
+  device.blas = blas;
+  return blas.path;
 }
 
 /** How many threads compute, the calling one included. */

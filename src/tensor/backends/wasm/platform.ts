@@ -43,6 +43,22 @@ export function processors(): number {
   return (load("node:os") as typeof import("node:os")).availableParallelism();
 }
 
+/** A package that need not be installed, or null. Browsers have none. */
+export function loadPackage(name: string): unknown {
+  if (!load) return null;
+  const { createRequire } = load("node:module") as typeof import("node:module");
+  try {
+    return createRequire(import.meta.url)(name) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+/** The BLAS library that the environment asks for, if it does. */
+export function requestedBlas(): string | null {
+  return (isNode && process.env.VILTGRAD_BLAS) || null;
+}
+
 /** The number of threads that the environment asks for, if it does. */
 export function requestedThreads(): number | null {
   const text = isNode ? process.env.VILTGRAD_THREADS : undefined;

@@ -1,7 +1,10 @@
 import type { Operand } from "../../../backend.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
+import type { BlasProduct } from "../blas.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
+import type { WasmStorage } from "../residents.ts";
+import { elementwise } from "./elementwise.ts";
 import { sumParts } from "./reductions.ts";
 import type { HostKernels } from "./types.ts";
 
@@ -47,6 +50,7 @@ export const linalg = {
     const items = isPlain ? 1 : writeBatch(device.ints, a!, b!, out.shape.slice(0, -2));
     if (isPlain) device.ints[BATCH - 1] = 0;
     const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
+    if (items === 1 && multiplyNatively(device, [a!, b!], out, { m: rows, n, k, transposeA, transposeB })) return true;
     const addresses = { a: addressOf(a!), b: addressOf(b!), out: addressOf(out), bias: 0, residual: 0 };
     multiply(device, { ...addresses, m: rows, n, k, transposeA, transposeB }, items);
     return true;
@@ -55,14 +59,37 @@ export const linalg = {
     if (out.storage.size === 0) return true;
     const [x, weight] = inputs;
     const [n, k] = weight!.shape as [number, number];
+    const m = out.storage.size / n;
+    if (multiplyNatively(device, [x!, weight!], out, { m, n, k, transposeA: false, transposeB: true })) {
+      for (const extra of inputs.slice(2)) elementwise.add(device, [out, extra], out);
+      return true;
+    }
     const bias = hasBias ? addressOf(inputs[2]!) : 0;
     const residual = hasResidual ? addressOf(inputs[hasBias ? 3 : 2]!) : 0;
     const addresses = { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), bias, residual };
     device.ints[BATCH - 1] = 0;
-    multiply(device, { ...addresses, m: out.storage.size / n, n, k, transposeA: false, transposeB: true }, 1);
+    multiply(device, { ...addresses, m, n, k, transposeA: false, transposeB: true }, 1);
     return true;
   },
 } satisfies HostKernels;
+
+/** Smaller products are done faster here: a library's threads have a longer way than ours. */
+const NATIVE_FLOPS = { alone: 1e6, together: 1e8 };
+
+/** Lets BLAS compute a product, where there is one and it pays. @returns whether it did */
+function multiplyNatively(
+  device: WasmDevice,
+  [a, b]: readonly [Operand, Operand],
+  out: Operand,
+  product: BlasProduct,
+): boolean {
+  const { m, n, k } = product;
+  const { blas, threads } = device;
+  if (!blas || 2 * m * n * k < NATIVE_FLOPS[threads.count > 1 ? "together" : "alone"]) return false;
+  const cells = ({ storage }: Operand) => device.view(storage as WasmStorage) as Float32Array;
+  blas.multiply(cells(a), cells(b), cells(out), product);
+  return true;
+}
 
 /** Batch axes with the steps of both operands, the last axis first. @returns the number of products */
 function writeBatch(ints: Int32Array, a: Operand, b: Operand, batch: Shape): number {
