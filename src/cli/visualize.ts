@@ -9,6 +9,7 @@ import { writeFileAtomic } from "../train/files.ts";
 import { readPair } from "../train/pair.ts";
 import { htmlPage } from "../train/report/page.ts";
 import { wordPatchMaps } from "../train/word-patch-maps.ts";
+import { patchGrid } from "../vilt/patch-mask.ts";
 import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import { alignmentPage } from "../viz/alignment-page.ts";
 import { svgToPng } from "../viz/png.ts";
@@ -62,7 +63,7 @@ async function page(
   const spans = splitWords(caption).flatMap((_, at) => (encoding.words.includes(at) ? [[at, at + 1] as const] : []));
   const body = alignmentPage({
     ...{ picture: await pictureAddress(sample), width, height, patchSize },
-    grid: [Math.floor(height / patchSize), Math.floor(width / patchSize)],
+    grid: patchGrid({ height, width, patchSize }),
     words: spans.map(([at]) => splitWords(caption)[at]!),
     maps: await wordPatchMaps(row, model, padId, settings, spans),
   });

@@ -4,6 +4,7 @@ import { splitWords } from "../data/tokenizer.ts";
 import { DataError } from "../tensor/errors.ts";
 import type { WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
+import { patchGrid } from "../vilt/patch-mask.ts";
 import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import { type AlignedWord, alignmentFigure } from "../viz/alignment.ts";
 import type { EncodedSample } from "./evaluation/context.ts";
@@ -46,9 +47,9 @@ export async function alignmentPicture(
   const { sample } = row;
   const { patchSize } = model.config;
   const caption = splitWords(sample.caption);
-  const grid = [Math.floor(sample.height / patchSize), Math.floor(sample.width / patchSize)] as const;
+  const { width, height } = sample;
+  const grid = patchGrid({ height, width, patchSize });
   const [plan] = await plansOf([row], model, padId, settings);
-  const patchIndex = Array.from({ length: grid[0] * grid[1] }, (_, k) => [Math.floor(k / grid[1]), k % grid[1]]).flat();
   const words = spans.map((span) => {
     const mass = massOf(plan!, tokensOfWords(row, span));
     const word = caption.slice(...span).join(" ");
@@ -62,7 +63,7 @@ export async function alignmentPicture(
     const hit = box && patchCentreIn(box, patch, grid[1], patchSize);
     const aligned: AlignedWord = {
       words: span,
-      visibility: transportHeatMap(mass, patchIndex, grid),
+      visibility: transportHeatMap(mass, grid),
       ...(box && { box, note: hit ? "hit" : "miss" }),
     };
     return {
@@ -73,7 +74,6 @@ export async function alignmentPicture(
       ...(hit !== undefined && { hit }),
     };
   });
-  const { width, height } = sample;
   const picture = await pictureAddress(sample);
   const figure = { picture, width, height, grid, patchSize, caption, aligned: words.map(({ aligned }) => aligned) };
   return { svg: alignmentFigure(figure), words: words.map(({ aligned, ...rest }) => rest) };

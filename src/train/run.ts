@@ -7,6 +7,7 @@ import { Tokenizer } from "../data/tokenizer.ts";
 import type { Placement } from "../tensor/create.ts";
 import { ConfigError, DataError } from "../tensor/errors.ts";
 import { getPreset } from "../vilt/config.ts";
+import { patchGrid } from "../vilt/patch-mask.ts";
 import { Batches } from "./batches.ts";
 import {
   CHECKPOINT_FILE,
@@ -145,9 +146,10 @@ const batchesOf = ({ state, dataset, tokenizer }: Pick<Run, "state" | "dataset" 
 
 /** Tokens, of words and patches, that pass the transformer in the two passes of a step. */
 function tokensOf({ texts, images, matchingImages }: Awaited<ReturnType<Batches["at"]>>, patchSize: number): number {
-  const patches = [images, matchingImages].map(
-    ({ size, height, width }) => size * (1 + Math.floor(height / patchSize) * Math.floor(width / patchSize)),
-  );
+  const patches = [images, matchingImages].map(({ size, height, width }) => {
+    const [rows, columns] = patchGrid({ height, width, patchSize });
+    return size * (1 + rows * columns);
+  });
   return 2 * texts.ids.length + patches[0]! + patches[1]!;
 }
 

@@ -1,6 +1,7 @@
 import { noGrad } from "../autograd/graph.ts";
 import { collateImages } from "../data/batch.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
+import { patchGrid } from "../vilt/patch-mask.ts";
 import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import type { WordPatchMap } from "../viz/alignment-page.ts";
 import type { AlignmentSettings } from "./alignment-picture.ts";
@@ -25,14 +26,11 @@ export async function wordPatchMaps(
   settings: AlignmentSettings,
   words: readonly (readonly [number, number])[],
 ): Promise<WordPatchMap[]> {
-  const { patchSize } = model.config;
-  const grid = [Math.floor(row.sample.height / patchSize), Math.floor(row.sample.width / patchSize)] as const;
+  const { height, width } = row.sample;
+  const grid = patchGrid({ height, width, patchSize: model.config.patchSize });
   const cells = grid[0] * grid[1];
-  const patchIndex = Array.from({ length: cells }, (_, k) => [Math.floor(k / grid[1]), k % grid[1]]).flat();
   const [plan] = await plansOf([row], model, padId, settings);
-  const transport = words.map((span) => [
-    ...transportHeatMap(massOf(plan!, tokensOfWords(row, span)), patchIndex, grid),
-  ]);
+  const transport = words.map((span) => [...transportHeatMap(massOf(plan!, tokensOfWords(row, span)), grid)]);
   const layers = await meanAttention(row, model, padId);
   const firstPatch = row.encoding.ids.length + 1; // after the image's class token
   const fromAttention = (attention: Matrix) =>

@@ -8,12 +8,13 @@ const [LOWEST, HIGHEST] = [1, 3];
  * the sample deviation, clipped to 1 … 3, stretched to 0 … 1. All 0 where no patch stands out (others divide by 0).
  *
  * @param masses mass of one word on each selected patch, without the image's class token, [P]
- * @param patchIndex row and column of each of them, [P, 2]
+ * @param patchIndex row and column of each of them, [P, 2]; default: every patch of the grid, row by row
  * @returns [rows · columns], 0 = hidden, 1 = fully visible
  */
-export function transportHeatMap(masses: ArrayLike<number>, patchIndex: ArrayLike<number>, grid: Grid): Float64Array {
+export function transportHeatMap(masses: ArrayLike<number>, grid: Grid, patchIndex?: ArrayLike<number>): Float64Array {
   const cells = new Float64Array(grid[0] * grid[1]);
-  for (let k = 0; k < masses.length; k++) cells[patchIndex[2 * k]! * grid[1] + patchIndex[2 * k + 1]!] = masses[k]!;
+  const cellOf = (k: number) => (patchIndex ? patchIndex[2 * k]! * grid[1] + patchIndex[2 * k + 1]! : k);
+  for (let k = 0; k < masses.length; k++) cells[cellOf(k)] = masses[k]!;
   const mean = cells.reduce((sum, mass) => sum + mass, 0) / cells.length;
   const squares = cells.reduce((sum, mass) => sum + (mass - mean) ** 2, 0);
   const deviation = Math.sqrt(squares / (cells.length - 1));

@@ -1,3 +1,4 @@
+import type { PatchedPicture } from "./alignment.ts";
 import { escapeXml } from "./xml.ts";
 
 /** How the words of a caption relate to the patches of a picture, in one way of asking. */
@@ -7,14 +8,7 @@ export interface WordPatchMap {
   readonly visibility: readonly (readonly number[])[];
 }
 
-export interface AlignmentPage {
-  /** Of the picture, as a `data:` address. */
-  readonly picture: string;
-  readonly width: number;
-  readonly height: number;
-  /** Rows and columns of patches, and the side of one in pixels of the picture. */
-  readonly grid: readonly [number, number];
-  readonly patchSize: number;
+export interface AlignmentPage extends PatchedPicture {
   readonly words: readonly string[];
   readonly maps: readonly WordPatchMap[];
 }

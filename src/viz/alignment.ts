@@ -20,7 +20,8 @@ export interface AlignedWord {
   readonly note?: string;
 }
 
-export interface AlignmentFigure {
+/** A picture and the patches it is cut into. */
+export interface PatchedPicture {
   /** Of the picture, as a `data:` address. */
   readonly picture: string;
   /** Size of the picture in pixels. */
@@ -28,7 +29,11 @@ export interface AlignmentFigure {
   readonly height: number;
   /** Rows and columns of patches. */
   readonly grid: readonly [number, number];
+  /** Side of a patch in pixels of the picture. */
   readonly patchSize: number;
+}
+
+export interface AlignmentFigure extends PatchedPicture {
   /** The words of the caption. */
   readonly caption: readonly string[];
   readonly aligned: readonly AlignedWord[];

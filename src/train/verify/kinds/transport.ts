@@ -146,7 +146,7 @@ function heatMapClaims(
   );
   const all = plan.dataSync();
   const masses = Float64Array.from({ length: N - 1 }, (_, k) => all[(k + 1) * M + hidx]!);
-  const picture = transportHeatMap(masses, golden.integers("heatmap/patch_index"), [H, W]);
+  const picture = transportHeatMap(masses, [H, W], golden.integers("heatmap/patch_index"));
   return [
     ...claimsOf(golden, underTest, plan, ["heatmap/T"]),
     ...claimsOf(golden, underTest, { shape: [H, W], data: picture }, ["heatmap/heatmap"]),
