@@ -4,6 +4,7 @@ import { ViltgradError } from "../tensor/errors.ts";
 import { convertCommand } from "./convert.ts";
 import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { finetuneCommand } from "./finetune.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { profileCommand } from "./profile.ts";
 import { verifyCommand } from "./verify.ts";
@@ -12,6 +13,7 @@ import { visualizeCommand } from "./visualize.ts";
 const program = new Command("viltgrad")
   .description("ViLT, the vision-and-language transformer, trained and run by a from-scratch autodiff framework.")
   .addCommand(pretrainCommand())
+  .addCommand(finetuneCommand())
   .addCommand(evaluateCommand())
   .addCommand(embedCommand())
   .addCommand(visualizeCommand())

@@ -1,0 +1,34 @@
+import type { CaptionedImages } from "../../data/dataset.ts";
+import { EmojiScenes } from "../../data/emoji-scenes/emoji-scenes.ts";
+import { EmojiQuestions } from "../../data/emoji-scenes/questions.ts";
+import { EmojiStatements } from "../../data/emoji-scenes/statements.ts";
+import { DataError } from "../../tensor/errors.ts";
+import type { ViltConfig } from "../../vilt/config.ts";
+import { openDataset } from "../data-source.ts";
+import { imagePairTask } from "./image-pairs.ts";
+import { questionAnsweringTask } from "./question-answering.ts";
+import { retrievalTask } from "./retrieval.ts";
+import type { FineTuningTask } from "./task.ts";
+
+/** Tasks, each with the data set that it has when none is named. */
+export const taskData = { vqa: "emoji-scenes-hard", nlvr2: "emoji-scenes", retrieval: "emoji-scenes" } as const;
+export type TaskName = keyof typeof taskData;
+export const taskNames = Object.keys(taskData) as TaskName[];
+
+/**
+ * A task with its data, whose pictures have the size that the model is made for. Drawn scenes are others than those of
+ * pre-training with the same seed.
+ */
+export async function openTask(
+  name: TaskName,
+  data: string,
+  config: ViltConfig,
+  seed: number,
+): Promise<FineTuningTask> {
+  const dataset: CaptionedImages = await openDataset(data, config, `${seed}/fine-tuning`);
+  if (name === "retrieval") return retrievalTask(dataset, data);
+  if (!(dataset instanceof EmojiScenes)) throw new DataError(`${data}: ${name} has no reader for folders`);
+  return name === "vqa"
+    ? questionAnsweringTask(new EmojiQuestions(dataset, seed))
+    : imagePairTask(new EmojiStatements(dataset, seed));
+}
