@@ -6,6 +6,7 @@ import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { profileCommand } from "./profile.ts";
+import { pullCommand } from "./pull.ts";
 import { verifyCommand } from "./verify.ts";
 import { visualizeCommand } from "./visualize.ts";
 
@@ -17,7 +18,8 @@ const program = new Command("viltgrad")
   .addCommand(visualizeCommand())
   .addCommand(profileCommand())
   .addCommand(verifyCommand())
-  .addCommand(convertCommand());
+  .addCommand(convertCommand())
+  .addCommand(pullCommand());
 
 try {
   await program.parseAsync();
