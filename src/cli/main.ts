@@ -7,6 +7,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { finetuneCommand } from "./finetune.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { profileCommand } from "./profile.ts";
+import { pullCommand } from "./pull.ts";
 import { verifyCommand } from "./verify.ts";
 import { visualizeCommand } from "./visualize.ts";
 
@@ -19,7 +20,8 @@ const program = new Command("viltgrad")
   .addCommand(visualizeCommand())
   .addCommand(profileCommand())
   .addCommand(verifyCommand())
-  .addCommand(convertCommand());
+  .addCommand(convertCommand())
+  .addCommand(pullCommand());
 
 try {
   await program.parseAsync();
