@@ -7,7 +7,7 @@ import { judgedSplits } from "../train/data-source.ts";
 import { readFoundation } from "../train/foundation.ts";
 import { type ComparisonOptions, compare, type Trial } from "../train/tasks/comparison.ts";
 import type { ArmName, FineTuningStep } from "../train/tasks/fine-tuning.ts";
-import { taskData, taskNames } from "../train/tasks/open.ts";
+import { taskNames, tasks } from "../train/tasks/open.ts";
 import { comparisonRows, exampleFigures, scoreTable, writeFineTuned, writeTaskReport } from "../train/tasks/report.ts";
 import { fineTuningSettings } from "../train/tasks/settings.ts";
 import {
@@ -31,7 +31,7 @@ export function finetuneCommand() {
     .requiredOption("--from <folder>", "run folder of pretrain, or a checkpoint folder of Hugging Face Transformers")
     .option(
       "--data <name>",
-      `emoji-scenes, emoji-scenes-hard, or a folder (default: ${taskNames.map((name) => `${taskData[name]} for ${name}`).join(", ")})`,
+      `emoji-scenes, emoji-scenes-hard, or a folder (default: ${taskNames.map((name) => `${tasks[name].data} for ${name}`).join(", ")})`,
     )
     .option("--output <folder>", "folder for the model and its report (default: runs/<time>-<task>)")
     .option("--steps <n>", "steps of training", wholeNumber(0))
@@ -51,20 +51,15 @@ export function finetuneCommand() {
     .option("--evaluation-samples <n>", "examples of each split to judge by", wholeNumber(2), 400)
     .option("--truncate", "cut texts that are too long instead of refusing them", false)
     .action(async (name, options) => {
-      const data = options.data ?? taskData[name];
+      const data = options.data ?? tasks[name].data;
       const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
       const folder = options.output ?? path.join("runs", `${stamp}-${name}`);
       if (existsSync(folder)) throw new ConfigError(`finetune: ${folder} exists already; --output names another`);
       await useDevice(options);
       const { steps, batchSize, learningRate, randAugment, seed, truncate } = options;
-      const changes = {
-        steps,
-        batchSize: batchSize ?? (name === "retrieval" ? 8 : undefined),
-        learningRate,
-        randAugment,
-      };
+      const settings = fineTuningSettings(tasks[name].settings, { steps, batchSize, learningRate, randAugment });
       const comparison: ComparisonOptions = {
-        ...{ name, data, truncate, settings: fineTuningSettings(changes), samples: options.evaluationSamples },
+        ...{ name, data, truncate, settings, samples: options.evaluationSamples },
         foundation: await readFoundation(options.from),
         seeds: Array.from({ length: options.seeds }, (_, i) => seed + i),
         arms: [

@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { finetuneCommand } from "./finetune.ts";
+import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { profileCommand } from "./profile.ts";
 import { pullCommand } from "./pull.ts";
@@ -16,6 +17,7 @@ const program = new Command("viltgrad")
   .addCommand(pretrainCommand())
   .addCommand(finetuneCommand())
   .addCommand(evaluateCommand())
+  .addCommand(predictCommand())
   .addCommand(embedCommand())
   .addCommand(visualizeCommand())
   .addCommand(profileCommand())

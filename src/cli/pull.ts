@@ -1,7 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
-import cliProgress from "cli-progress";
 import { ConfigError } from "../tensor/errors.ts";
 import { plainCommand, printResult, remark } from "./options.ts";
+import { progressBar } from "./progress.ts";
 
 /** `viltgrad pull`: a checkpoint of the Hugging Face Hub as a local folder. */
 export function pullCommand() {
@@ -35,13 +35,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** The bar on standard error, from the first bytes on. */
 class Progress {
-  readonly #bar = new cliProgress.SingleBar(
-    {
-      format: "{bar} {percentage} % of {size} | {file} | {eta_formatted} left",
-      ...{ noTTYOutput: true, notTTYSchedule: 5000, barsize: 20, stream: process.stderr, gracefulExit: false },
-    },
-    cliProgress.Presets.shades_classic,
-  );
+  readonly #bar = progressBar("{bar} {percentage} % of {size} | {file} | {eta_formatted} left");
 
   show(file: string, done: number, total: number): void {
     if (!this.#bar.isActive) this.#bar.start(total, 0, { file, size: megabytes(total) });

@@ -7,6 +7,7 @@ import { DataError, formatShape } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig } from "../vilt/config.ts";
+import type { ViltTask } from "../vilt/huggingface.ts";
 import { Vilt } from "../vilt/model.ts";
 import { modelOf, readCheckpoint } from "./checkpoint.ts";
 import { isModelFolder, openModelFolder } from "./model-folder.ts";
@@ -15,8 +16,12 @@ import { isModelFolder, openModelFolder } from "./model-folder.ts";
 export interface Foundation {
   /** The folder or file that it was read from. */
   readonly source: string;
+  /** What its head is for. */
+  readonly task: ViltTask | "pre-training";
   readonly config: ViltConfig;
   readonly vocabulary: readonly string[];
+  /** What its classifier chooses among; empty without one. */
+  readonly labels: readonly string[];
   /** By their names in `ViltForPretraining` or in a model of a task; those of the backbone start with `backbone.`. */
   readonly weights: ReadonlyMap<string, Tensor>;
 }
@@ -33,11 +38,11 @@ export async function readFoundation(source: string, placement?: Placement): Pro
   const checkpoint = readCheckpoint(source);
   const { model } = modelOf(checkpoint, placement);
   const { vocabulary } = checkpoint.state;
-  return { source, config: model.config, vocabulary, weights: weightsOf(model) };
+  return { source, task: "pre-training", config: model.config, vocabulary, labels: [], weights: weightsOf(model) };
 }
 
 async function readModelFolder(source: string, placement?: Placement): Promise<Foundation> {
-  const { model, tokenizer } = await openModelFolder(source, placement);
+  const { model, tokenizer, labels, task } = await openModelFolder(source, placement);
   if (!tokenizer) throw new DataError(`${source}: there is no vocab.txt or tokenizer.json, so its words are not known`);
   const { vocabulary } = tokenizer;
   if (vocabulary.length !== model.config.vocabularySize)
@@ -45,7 +50,7 @@ async function readModelFolder(source: string, placement?: Placement): Promise<F
       `${source}: the vocabulary has ${vocabulary.length} tokens, the model ${model.config.vocabularySize}`,
     );
   const prefix = model instanceof Vilt ? "backbone." : "";
-  return { source, config: model.config, vocabulary, weights: weightsOf(model, prefix) };
+  return { source, task, config: model.config, vocabulary, labels, weights: weightsOf(model, prefix) };
 }
 
 const weightsOf = (model: Module, prefix = "") =>

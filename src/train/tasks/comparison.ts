@@ -26,6 +26,8 @@ export interface ComparisonOptions {
   readonly arms: readonly ArmName[];
   /** Most examples of each split to judge by. */
   readonly samples: number;
+  /** Splits to judge on; all but the training split when not said. */
+  readonly splits?: readonly string[];
 }
 
 export interface ComparisonEvents {
@@ -59,7 +61,7 @@ export async function compare(options: ComparisonOptions, events: ComparisonEven
       await events.onTrained?.({ trainee, options: fineTuning, finished });
       if (!finished) return trials;
       const scores: Record<string, TaskScores> = {};
-      for (const split of judgedSplits(task)) scores[split] = await trainee.evaluate(split, samples);
+      for (const split of options.splits ?? judgedSplits(task)) scores[split] = await trainee.evaluate(split, samples);
       const seconds = losses.reduce((total, step) => total + step.seconds, 0);
       const trial = { arm, seed, seconds, losses, scores };
       trials.push(trial);

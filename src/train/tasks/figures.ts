@@ -40,9 +40,3 @@ export const FIGURE_STYLE = `<style>
   figure.verdict li span { position: relative; } figure.verdict li .bar { position: absolute; inset: 1px auto 1px 0; background: #e4e4e4; }
   figure.verdict li.right .bar { background: #bfe3c6; } figure.verdict li.right { font-weight: 600; }
 </style>`;
-
-/** The `count` largest probabilities, with their classes. */
-export function likeliest(probabilities: readonly number[], count: number): { at: number; share: number }[] {
-  const ordered = probabilities.map((share, at) => ({ at, share })).sort((a, b) => b.share - a.share || a.at - b.at);
-  return ordered.slice(0, count);
-}

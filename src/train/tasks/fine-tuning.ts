@@ -88,7 +88,10 @@ export function startArm({ task, foundation, settings, truncate, seed }: FineTun
   }
   const { maxTextLength } = config;
   const context = { tokenizer, maxTextLength, truncate, settings, seed, sees: arm.sees };
-  return task.trainee({ backbone, matchingHead, rng: rng.split("head") }, context);
+  const trainee = task.trainee({ backbone, matchingHead, rng: rng.split("head") }, context);
+  // A model that was fine-tuned for the same classes goes on with its own head.
+  if (arm.pretrained && foundation.labels.join("\n") === task.labels.join("\n")) adopt(trainee.model, foundation);
+  return trainee;
 }
 
 /** A second picture starts with the type of the first (specification §4.7). */
@@ -121,6 +124,7 @@ export async function fineTune(
   { onStep, shouldStop }: { onStep?: (step: FineTuningStep) => void; shouldStop?: () => boolean } = {},
 ): Promise<boolean> {
   const { steps, weightDecay, clipNorm } = settings;
+  if (steps === 0) return true;
   const { model } = trainee;
   const groups = fineTuningGroups(model, { weightDecay, headMultiplier: task.headMultiplier });
   const optimizer = new AdamW(groups, settings);

@@ -2,8 +2,9 @@ import { answerScore, normalizeAnswer } from "../../data/answers.ts";
 import type { Question, Questions } from "../../data/examples.ts";
 import { fromArray } from "../../tensor/create.ts";
 import { questionAnsweringLoss, ViltForQuestionAnswering } from "../../vilt/question-answering.ts";
+import { likeliest } from "../metrics.ts";
 import { classificationTask } from "./classification.ts";
-import { likeliest, pictureFigure } from "./figures.ts";
+import { pictureFigure } from "./figures.ts";
 import { type FineTuningTask, taskInput } from "./task.ts";
 
 /** Answers that a figure shows. */

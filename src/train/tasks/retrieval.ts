@@ -5,7 +5,8 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { retrievalLoss, ViltForRetrieval } from "../../vilt/retrieval.ts";
 import { compute } from "../compute.ts";
 import { distinct, retrievalOf, scorePool } from "../evaluation/retrieval.ts";
-import { likeliest, pictureFigure } from "./figures.ts";
+import { likeliest } from "../metrics.ts";
+import { pictureFigure } from "./figures.ts";
 import {
   type FineTuningTask,
   type TaskContext,

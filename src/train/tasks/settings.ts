@@ -34,10 +34,16 @@ const defaults = {
   randAugment: null,
 };
 
-/** @throws {ConfigError} naming the setting that does not fit */
-export function fineTuningSettings(changes: Partial<z.input<typeof FineTuningSettings>> = {}): FineTuningSettings {
-  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-  const result = FineTuningSettings.safeParse({ ...defaults, ...given });
+export type FineTuningChanges = Partial<z.input<typeof FineTuningSettings>>;
+
+/**
+ * The default settings with changes, the later ones first; what is undefined changes nothing.
+ *
+ * @throws {ConfigError} naming the setting that does not fit
+ */
+export function fineTuningSettings(...changes: readonly FineTuningChanges[]): FineTuningSettings {
+  const given = changes.flatMap((some) => Object.entries(some)).filter(([, value]) => value !== undefined);
+  const result = FineTuningSettings.safeParse({ ...defaults, ...Object.fromEntries(given) });
   if (!result.success)
     throw new ConfigError(`fine-tuning settings: ${z.prettifyError(result.error).replaceAll("\n", " ")}`);
   return result.data;
