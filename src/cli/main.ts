@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "@commander-js/extra-typings";
 import { ViltgradError } from "../tensor/errors.ts";
+import { ablateCommand } from "./ablate.ts";
 import { convertCommand } from "./convert.ts";
 import { embedCommand } from "./embed.ts";
 import { evaluateCommand } from "./evaluate.ts";
@@ -16,6 +17,7 @@ const program = new Command("viltgrad")
   .description("ViLT, the vision-and-language transformer, trained and run by a from-scratch autodiff framework.")
   .addCommand(pretrainCommand())
   .addCommand(finetuneCommand())
+  .addCommand(ablateCommand())
   .addCommand(evaluateCommand())
   .addCommand(predictCommand())
   .addCommand(embedCommand())

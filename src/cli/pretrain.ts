@@ -40,13 +40,19 @@ export function pretrainCommand() {
       "change training pictures by n operations of magnitude m, as 2,9",
       randAugmentOption,
     )
+    .option("--no-whole-words", "hide each token for itself, not whole words (the paper's ablation)")
+    .option("--masked-patches", "also hide patches and predict their brightness (the paper's ablation)", false)
     .option("--chinese-words", "hide whole Chinese words, not characters", false)
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
     .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
     .action(async (options, command) => {
       await useDevice(options);
-      const given = FIXED_BY_A_RUN.filter((name) => command.getOptionValueSource(name) === "cli");
+      const given = command.options.flatMap((option) => {
+        const name = option.attributeName();
+        const isFixed = (FIXED_BY_A_RUN as readonly string[]).includes(name);
+        return isFixed && command.getOptionValueSource(name) === "cli" ? [option.long!] : [];
+      });
       const run = await openRun(options, given);
       const finished = await trainWithProgress(run, options.checkpointEvery, options.device);
       if (!finished) {
@@ -70,7 +76,10 @@ export function pretrainCommand() {
 }
 
 /** What of the settings can be said on the command line. */
-const SETTINGS = ["steps", "batchSize", "learningRate", "hardNegatives", "randAugment", "chineseWords"] as const;
+const SETTINGS = [
+  ...(["steps", "batchSize", "learningRate", "hardNegatives", "randAugment"] as const),
+  ...(["wholeWords", "maskedPatches", "chineseWords"] as const),
+] as const;
 /** What a run that is resumed has settled already. */
 const FIXED_BY_A_RUN = ["preset", "data", "output", "from", "seed", "truncate", ...SETTINGS] as const;
 
@@ -88,9 +97,7 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   const { resume, output, from, preset, data, truncate, seed } = options;
   if (resume !== undefined) {
     if (given.length > 0)
-      throw new ConfigError(
-        `pretrain: a resumed run keeps its settings; leave out ${given.map(optionName).join(", ")}`,
-      );
+      throw new ConfigError(`pretrain: a resumed run keeps its settings; leave out ${given.join(", ")}`);
     return resumeRun(resume);
   }
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
@@ -99,18 +106,18 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   return startRun({ folder, preset, data: { name: data, truncate }, settings, seed, ...(from && { from }) });
 }
 
-const optionName = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** What to type to get this run again. */
 function commandOf({ state: { preset, data, settings, seed, from } }: Run): string {
-  const { steps, batchSize, learningRate, hardNegatives, randAugment, chineseWords } = settings;
+  const { steps, batchSize, learningRate, hardNegatives, randAugment } = settings;
   return [
     `viltgrad pretrain --preset ${preset} --data ${quoted(data.name)} --seed ${seed}`,
     `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
     ...(from ? [`--from ${quoted(from)}`] : []),
     ...(hardNegatives ? [`--hard-negatives ${hardNegatives}`] : []),
     ...(randAugment ? [`--rand-augment ${Object.values(randAugment).join(",")}`] : []),
-    ...(chineseWords ? ["--chinese-words"] : []),
+    ...(settings.wholeWords ? [] : ["--no-whole-words"]),
+    ...(settings.maskedPatches ? ["--masked-patches"] : []),
+    ...(settings.chineseWords ? ["--chinese-words"] : []),
     ...(data.truncate ? ["--truncate"] : []),
   ].join(" ");
 }

@@ -78,7 +78,8 @@ export async function startRun({ folder, preset, data, settings, seed, from, pla
   const maxTextLength = foundation ? base.maxTextLength : Math.max(base.maxTextLength, needs?.length ?? 0);
   const limits = { maxLength: maxTextLength, truncate: data.truncate };
   for (const { caption, record } of dataset.captions?.() ?? []) tokenizer.encode(caption, { ...limits, record });
-  const model = { ...base, maxTextLength, vocabularySize: tokenizer.vocabulary.length };
+  const maskedPatches = base.maskedPatches || full.maskedPatches;
+  const model = { ...base, maxTextLength, maskedPatches, vocabularySize: tokenizer.vocabulary.length };
   const { vocabulary } = tokenizer;
   const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary, ...(from && { from }) };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });
@@ -145,7 +146,7 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
 const batchesOf = ({ state, dataset, tokenizer }: Pick<Run, "state" | "dataset" | "tokenizer">) =>
   new Batches({
     ...{ dataset, tokenizer, settings: state.settings, seed: state.seed },
-    ...{ maxTextLength: state.model.maxTextLength, truncate: state.data.truncate },
+    ...{ maxTextLength: state.model.maxTextLength, patchSize: state.model.patchSize, truncate: state.data.truncate },
     ...(state.settings.chineseWords && { segment: (text: string) => segmentChinese(text) }),
   });
 

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { FakeHub } from "../train/fake-hub.ts";
+import { commandIn } from "./support.ts";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const golden = fileURLToPath(new URL("../golden-hf/base_a", import.meta.url));
 const repo = "owner/model";
 
@@ -13,25 +13,14 @@ const repo = "owner/model";
 async function start(t: Test) {
   const [hub, home] = [await FakeHub.start(t), t.testdir()];
   hub.add(repo, golden);
+  const run = commandIn(home);
   const viltgrad = (
     args: readonly string[],
     env: Record<string, string> = {},
     onStart?: (child: ChildProcess) => void,
   ) => {
-    const settings = { NODE_OPTIONS: "", HF_ENDPOINT: hub.url, HF_HOME: home, HF_TOKEN: "", HF_HUB_CACHE: undefined };
-    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...settings, ...env } });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text) => {
-      stderr += text;
-    });
-    onStart?.(child);
-    return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (code) => resolve({ code, stdout, stderr }));
-    });
+    const settings = { HF_ENDPOINT: hub.url, HF_HOME: home, HF_TOKEN: "", HF_HUB_CACHE: undefined };
+    return run(args, { env: { ...settings, ...env }, ...(onStart && { onStart }) });
   };
   return { hub, home, viltgrad };
 }

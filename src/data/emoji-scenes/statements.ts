@@ -29,8 +29,8 @@ const WORDS = [
   "things",
   "in",
 ];
-/** "one of the pictures shows a water ##melon" with [CLS] and [SEP], and a colour. */
-const LONGEST = 12;
+/** "one of the pictures shows a water ##melon" with [CLS] and [SEP]. */
+const LONGEST = 10;
 
 const nameOf = ({ noun, color }: Pick<Thing, "noun" | "color">) => (color ? `${color} ${noun}` : noun);
 const namesIn = ({ things }: Scene) => things.map(nameOf);

@@ -17,6 +17,7 @@ export async function curves(steps: readonly LoggedStep[]): Promise<Record<strin
   const losses: Lines = {
     "masked words": ({ mlmLoss }) => mlmLoss,
     matching: ({ itmLoss }) => itmLoss,
+    ...(steps[0]?.mppLoss !== undefined && { "masked patches": ({ mppLoss }) => mppLoss! }),
   };
   const accuracies: Lines = {
     "masked tokens": ({ mlmAccuracy }) => mlmAccuracy,

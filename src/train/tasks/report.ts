@@ -26,7 +26,8 @@ export function writeFineTuned(
   writeModelFolder(folder, trainee.model, { labels: task.labels, vocabulary });
 }
 
-const formatSummary = ({ score, deviation }: Summary) =>
+/** Mean, with the standard deviation where there is one. */
+export const formatSummary = ({ score, deviation }: Summary) =>
   deviation === null ? formatScore(score) : `${formatScore(score)} ± ${deviation.toFixed(3)}`;
 
 /** Arms by split: the score that says most, and what it is beside what guessing gets. */
