@@ -192,7 +192,7 @@ t.test("masked patches: a part of the batch's own pictures, with their brightnes
   const { selected, hidden, brightness } = maskedPatches!;
   const patches = Math.floor(images.height / 12) * Math.floor(images.width / 12) * images.size;
   t.same([selected.length, hidden.length, brightness.length], [patches, patches, 3 * patches]);
-  const share = range(40).map(async (step) => [...(await batches.at(step)).maskedPatches!.selected]);
+  const share = range(40).map(async (step) => Array.from((await batches.at(step)).maskedPatches!.selected));
   const drawn = (await Promise.all(share)).flat();
   const mean = drawn.reduce((sum, value) => sum + value, 0) / drawn.length;
   t.ok(Math.abs(mean - 0.15) < 4 * (0.15 * 0.85) ** 0.5 * drawn.length ** -0.5, `${mean} of ${drawn.length}`);
