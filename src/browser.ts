@@ -205,6 +205,7 @@ export { clipFactor, globalNorm, squaredNorm } from "./optim/clip.ts";
 export { decayGroups, type ParameterGroup } from "./optim/groups.ts";
 export { cosineDecay, polynomialDecay, type Schedule } from "./optim/schedules.ts";
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
+export { Batches, type HostBatch, uploadBatch } from "./train/batches.ts";
 export { Pretrainer, type StepMetrics } from "./train/pretrainer.ts";
 export { type TrainingSettings, trainingSettings } from "./train/settings.ts";
 // ViLT

@@ -52,8 +52,11 @@ for (const mode of ["cpu", "webasm"])
     t.same([...getBackend(device).fallbacks], []);
   });
 
-t.test("a device that answers later: nothing in a step reads before it waits, and the numbers are the same", async (t) => {
-  const backend = (await openGpu("webasm", { isAsynchronous: true, name: "later" }))!;
-  registerBackend("later", () => backend);
-  t.strictSame(await train("later"), await train(await loadGpu("webasm")));
-});
+t.test(
+  "a device that answers later: nothing in a step reads before it waits, and the numbers are the same",
+  async (t) => {
+    const backend = (await openGpu("webasm", { isAsynchronous: true, name: "later" }))!;
+    registerBackend("later", () => backend);
+    t.strictSame(await train("later"), await train(await loadGpu("webasm")));
+  },
+);
