@@ -27,6 +27,7 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
 });
 
 async function run(message: Exclude<ToWorker, { type: "stop" }>): Promise<void> {
+  isRunning = true;
   if (message.type === "start") {
     training = await Training.start(message.options);
     tell({ type: "ready", device: training.device, threads: training.device === "wasm" ? getThreads() : null });
@@ -36,7 +37,6 @@ async function run(message: Exclude<ToWorker, { type: "stop" }>): Promise<void> 
 }
 
 async function train(training: Training): Promise<void> {
-  isRunning = true;
   let steps: LoggedStep[] = [];
   let [reported, guessed] = [performance.now(), performance.now()];
   while (isRunning && !training.isDone) {
