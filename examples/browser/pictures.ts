@@ -21,14 +21,18 @@ function item({ sample, hidden, word, probability, match }: Guess): HTMLElement 
   }
   const truth = sample.caption.split(" ")[hidden]!;
   const sure = document.createElement("small");
-  sure.textContent = `${word === truth ? "word" : `not ${truth}`} ${percent(probability)} · pair ${percent(match)}`;
+  sure.append(
+    `word ${percent(probability)}${word === truth ? "" : `, truly ${truth}`}`,
+    document.createElement("br"),
+    `pair ${percent(match)}`,
+  );
   const element = document.createElement("li");
   element.append(draw(sample), caption, sure);
   return element;
 }
 
 export function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}\u00a0%`;
 }
 
 function draw(sample: Sample): HTMLCanvasElement {

@@ -16,10 +16,10 @@ const WEBGPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 const QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** A browser that lives as long as the test. */
-export async function launch(t: Test): Promise<Browser> {
+export async function launch(t: Test, { hasWebGpu = true } = {}): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--disable-quic", ...QUIET, ...WEBGPU],
+    args: ["--no-sandbox", "--disable-quic", ...QUIET, ...(hasWebGpu ? WEBGPU : [])],
   });
   t.teardown(() => browser.close());
   return browser;

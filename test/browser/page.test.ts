@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import t, { type Test } from "tap";
-import { build } from "vite";
+import { build, createServer } from "vite";
 import type { LoggedStep } from "../../examples/browser/messages.ts";
 import { type RunOptions, Training } from "../../examples/browser/training.ts";
 import config from "../../examples/browser/vite.config.ts";
@@ -68,9 +68,9 @@ function expectLosses(t: Test, actual: Losses, expected: Losses, tolerance: numb
 
 t.test("the page, built and minified", { skip }, async (t) => {
   const outDir = t.testdir({});
-  const root = fileURLToPath(new URL("../../examples/browser", import.meta.url));
+  const configFile = fileURLToPath(new URL("../../examples/browser/vite.config.ts", import.meta.url));
   await build({
-    configFile: path.join(root, "vite.config.ts"),
+    configFile,
     logLevel: "error",
     build: { outDir, emptyOutDir: true },
   });
@@ -152,4 +152,25 @@ t.test("the page, built and minified", { skip }, async (t) => {
       t.ok([...loaded].some(isGpuJs), "gpu.js is loaded");
       t.same(failures, []);
     });
+
+  await t.test("a device that does not work here: the page says so, and goes on with another", async (t) => {
+    const { page } = await open(await launch(t, { hasWebGpu: false }));
+    await start(page, { ...options, device: "gpu:webgpu" });
+    t.match(await waitForEnd(page), /mode webgpu does not work here; it needs an engine with navigator.gpu/);
+    t.ok(await page.locator("#stop").isDisabled());
+    await start(page, options);
+    t.match(await waitForEnd(page), /^Done, on wasm/);
+  });
+
+  await t.test("npm run page: the same without a build", async (t) => {
+    const place = { host: "127.0.0.1", port: 0 };
+    const server = await createServer({ configFile, logLevel: "error", cacheDir: t.testdir({}), server: place });
+    t.teardown(() => server.close());
+    await server.listen();
+    const page = await browser.newPage();
+    await page.goto(server.resolvedUrls!.local[0]!);
+    await start(page, options);
+    t.match(await waitForEnd(page), /^Done, on wasm/);
+    expectLosses(t, lossesOf(await savedLog(page)), expected, 1e-5);
+  });
 });
