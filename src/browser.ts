@@ -201,10 +201,11 @@ export { MultiHeadSelfAttention } from "./nn/multi-head-self-attention.ts";
 export { RmsNorm } from "./nn/rms-norm.ts";
 export { type LayerSummary, type ModelSummary, summary } from "./nn/summary.ts";
 export { AdamW, type AdamwOptions } from "./optim/adamw.ts";
-export { clipFactor, globalNorm } from "./optim/clip.ts";
+export { clipFactor, globalNorm, squaredNorm } from "./optim/clip.ts";
 export { decayGroups, type ParameterGroup } from "./optim/groups.ts";
 export { cosineDecay, polynomialDecay, type Schedule } from "./optim/schedules.ts";
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
+export { Batches, type HostBatch, uploadBatch } from "./train/batches.ts";
 export { Pretrainer, type StepMetrics } from "./train/pretrainer.ts";
 export { type TrainingSettings, trainingSettings } from "./train/settings.ts";
 // ViLT

@@ -9,7 +9,6 @@ export { FolderImages, type FolderOptions } from "./data/folder.ts";
 export { decodeImage, encodePng } from "./data/image-file.ts";
 export { readVocabularyFile } from "./data/vocabulary-file.ts";
 export { type AlignmentPicture, alignmentPicture } from "./train/alignment-picture.ts";
-export { Batches } from "./train/batches.ts";
 export { type Checkpoint, modelOf, readCheckpoint, saveCheckpoint } from "./train/checkpoint.ts";
 export { embedPair, type PairEmbedding } from "./train/embedding.ts";
 export { type Evaluation, evaluate } from "./train/evaluation/evaluation.ts";

@@ -1,14 +1,19 @@
 import { noGrad, type Parameter } from "../autograd/graph.ts";
 import { add, square } from "../autograd/ops/arithmetic.ts";
 import { sum } from "../autograd/ops/reduce.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Euclidean norm of all gradients taken as one vector; parameters without one count as 0. */
 export function globalNorm(parameters: Iterable<Parameter>): number {
-  const squared = noGrad(() => {
+  return noGrad(() => Math.sqrt(squaredNorm(parameters)?.item() ?? 0));
+}
+
+/** The square of `globalNorm`, [], without waiting for the device; null where no parameter has a gradient. */
+export function squaredNorm(parameters: Iterable<Parameter>): Tensor | null {
+  return noGrad(() => {
     const sums = [...parameters].flatMap(({ grad }) => (grad ? [sum(square(grad))] : []));
-    return sums.length ? sums.reduce((a, b) => add(a, b)).item() : 0;
+    return sums.length ? sums.reduce((a, b) => add(a, b)) : null;
   });
-  return Math.sqrt(squared);
 }
 
 /** The factor that brings a gradient of this norm down to `maxNorm`; 1 when it is below (Pascanu et al. 2013). */

@@ -1,6 +1,6 @@
 import { backward } from "../autograd/grad.ts";
 import { AdamW } from "../optim/adamw.ts";
-import { clipFactor, globalNorm } from "../optim/clip.ts";
+import { clipFactor, squaredNorm } from "../optim/clip.ts";
 import { decayGroups } from "../optim/groups.ts";
 import { polynomialDecay, type Schedule } from "../optim/schedules.ts";
 import type { Placement } from "../tensor/create.ts";
@@ -68,18 +68,24 @@ export class Pretrainer {
     const { settings, wordPatchAlignment, placement } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
     let losses!: Losses;
-    const gradNorm = scope(() => {
+    const squared = scope(() => {
       const rng = this.#rng.split(`step/${this.step}`);
       losses = this.model.losses(uploadBatch(batch, placement), { rng, wordPatchAlignment });
       keepResults(losses);
       backward(losses.total);
-      const gradNorm = globalNorm(this.model.parameters());
-      this.optimizer.step({ learningRate, gradScale: clipFactor(gradNorm, settings.clipNorm) });
-      this.optimizer.zeroGrad();
-      return gradNorm;
+      return squaredNorm(this.model.parameters());
     }, "the end of the training step");
+    const gradNorm = Math.sqrt(await readAndRelease(squared!));
+    this.optimizer.step({ learningRate, gradScale: clipFactor(gradNorm, settings.clipNorm) });
+    this.optimizer.zeroGrad();
     return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
   }
+}
+
+async function readAndRelease(scalar: Tensor): Promise<number> {
+  const [value] = await scalar.data();
+  scalar.release("the training step, after reading it");
+  return value!;
 }
 
 type Losses = ReturnType<ViltForPretraining["losses"]>;

@@ -25,20 +25,37 @@ export interface Tolerance {
 
 /** Runs a case on a device, in float64 instead of float32 when `precise`; answers the output, then the inputs afterwards. */
 export function runOn<K extends KernelName>(device: string, call: Case<K>, precise = false): TypedArray[] {
+  const { backend, storages, release } = launch(device, call, precise);
+  const results = storages.map((storage) => backend.readSync(storage));
+  release();
+  return results;
+}
+
+/** The same on a device that answers later. */
+export async function runLater<K extends KernelName>(device: string, call: Case<K>): Promise<TypedArray[]> {
+  const { backend, storages, release } = launch(device, call, false);
+  const results = await Promise.all(storages.map((storage) => backend.read(storage)));
+  release();
+  return results;
+}
+
+function launch<K extends KernelName>(device: string, call: Case<K>, precise: boolean) {
   const backend = getBackend(device);
   const dtypeOf = (dtype: DType): DType => (precise && dtype === "float32" ? "float64" : dtype);
   // The same sample twice is one storage twice.
-  const storages = new Map(call.inputs.map((sample) => [sample, upload(backend, sample, dtypeOf(sample.dtype))]));
+  const uploads = new Map(call.inputs.map((sample) => [sample, upload(backend, sample, dtypeOf(sample.dtype))]));
   const operands = call.inputs.map((sample) => {
-    const storage = storages.get(sample)!;
+    const storage = uploads.get(sample)!;
     return { shape: sample.shape, dtype: storage.dtype, storage };
   });
   const dtype = dtypeOf(call.out.dtype);
-  const storage = backend.allocate(dtype, sizeOf(call.out.shape));
-  backend.run(call.kernel, operands, { shape: call.out.shape, dtype, storage }, call.attributes);
-  const results = [storage, ...operands.map((operand) => operand.storage)].map((it) => backend.readSync(it));
-  for (const used of [storage, ...storages.values()]) backend.release(used);
-  return results;
+  const out = backend.allocate(dtype, sizeOf(call.out.shape));
+  backend.run(call.kernel, operands, { shape: call.out.shape, dtype, storage: out }, call.attributes);
+  const storages = [out, ...operands.map(({ storage }) => storage)];
+  const release = () => {
+    for (const used of [out, ...uploads.values()]) backend.release(used);
+  };
+  return { backend, storages, release };
 }
 
 function upload(backend: Backend, { values, dtype }: Sample, as: DType) {

@@ -1,5 +1,6 @@
 import t from "tap";
-import { getBackend } from "../../src/tensor/backend.ts";
+import { getBackend, registerBackend } from "../../src/tensor/backend.ts";
+import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { loadGpu } from "../../src/tensor/devices.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import { Pretrainer, type StepMetrics } from "../../src/train/pretrainer.ts";
@@ -50,3 +51,12 @@ for (const mode of ["cpu", "webasm"])
     t.ok(far / count < 0.01, `${far} of ${count} parameters differ by more than 1e-5`);
     t.same([...getBackend(device).fallbacks], []);
   });
+
+t.test(
+  "a device that answers later: nothing in a step reads before it waits, and the numbers are the same",
+  async (t) => {
+    const backend = (await openGpu("webasm", { isAsynchronous: true, name: "later" }))!;
+    registerBackend("later", () => backend);
+    t.strictSame(await train("later"), await train(await loadGpu("webasm")));
+  },
+);

@@ -107,10 +107,13 @@ export const scalarFunctions = {
     returnType: "Number",
     uses: ["scaledErfc", "expOfSquare"],
   },
-  /** Float to int32 as JavaScript does it: the fraction is dropped, NaN and ±∞ give 0, the rest wraps modulo 2³². */
+  /**
+   * Float to int32 as JavaScript does it: the fraction is dropped, NaN and ±∞ give 0, the rest wraps modulo 2³². All
+   * float32 beyond 2⁵⁶ are multiples of 2³². (1e39 would do for ∞ alone, but WGSL refuses it.)
+   */
   toInt32: {
     source: `function toInt32(x) {
-      if (!(Math.abs(x) < 1.0e38 * 10.0)) { return 0.0; }
+      if (!(Math.abs(x) < 1.0e17)) { return 0.0; }
       const whole = Math.trunc(x);
       if (Math.abs(whole) < 2147483648.0) { return whole; }
       const wrapped = whole - Math.floor(whole / 4294967296.0) * 4294967296.0;
