@@ -57,8 +57,17 @@ export class Training {
     this.#dataset = new Shapes(seed);
     this.#tokenizer = new Tokenizer(this.#dataset.vocabulary(), "shapes");
     const { maxTextLength } = preset;
+
     const [dataset, tokenizer] = [this.#dataset, this.#tokenizer];
-    this.#batches = new Batches({ dataset, tokenizer, settings, maxTextLength, truncate: false, seed });
+    this.#batches = new Batches({
+      dataset,
+      tokenizer,
+      settings,
+      maxTextLength,
+      patchSize: preset.patchSize,
+      truncate: false,
+      seed,
+    });
     const model = { ...preset, vocabularySize: tokenizer.vocabulary.length };
     this.#pretrainer = new Pretrainer({ model, wordPatchAlignment, settings, seed, placement: { device } });
   }

@@ -1,15 +1,13 @@
-import { backward } from "../autograd/grad.ts";
 import { AdamW } from "../optim/adamw.ts";
-import { clipFactor, squaredNorm } from "../optim/clip.ts";
 import { decayGroups } from "../optim/groups.ts";
 import { polynomialDecay, type Schedule } from "../optim/schedules.ts";
 import type { Placement } from "../tensor/create.ts";
 import { Rng } from "../tensor/rng.ts";
-import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig, WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { ViltForPretraining } from "../vilt/pretraining.ts";
 import { type HostBatch, uploadBatch } from "./batches.ts";
+import { descend } from "./descend.ts";
 import { countCorrect } from "./metrics.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -68,24 +66,16 @@ export class Pretrainer {
     const { settings, wordPatchAlignment, placement } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
     let losses!: Losses;
-    const squared = scope(() => {
+    const lossOf = () => {
       const rng = this.#rng.split(`step/${this.step}`);
       losses = this.model.losses(uploadBatch(batch, placement), { rng, wordPatchAlignment });
       keepResults(losses);
-      backward(losses.total);
-      return squaredNorm(this.model.parameters());
-    }, "the end of the training step");
-    const gradNorm = Math.sqrt(await readAndRelease(squared!));
-    this.optimizer.step({ learningRate, gradScale: clipFactor(gradNorm, settings.clipNorm) });
-    this.optimizer.zeroGrad();
+      return losses.total;
+    };
+    const { clipNorm } = settings;
+    const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm });
     return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
   }
-}
-
-async function readAndRelease(scalar: Tensor): Promise<number> {
-  const [value] = await scalar.data();
-  scalar.release("the training step, after reading it");
-  return value!;
 }
 
 type Losses = ReturnType<ViltForPretraining["losses"]>;

@@ -1,19 +1,17 @@
 import { setImmediate } from "node:timers/promises";
-import { backward } from "../../autograd/grad.ts";
 import { noGrad } from "../../autograd/graph.ts";
 import { concat, slice } from "../../autograd/ops/layout.ts";
 import { Tokenizer } from "../../data/tokenizer.ts";
 import { vocabularyOf } from "../../data/vocabulary.ts";
 import { AdamW } from "../../optim/adamw.ts";
-import { clipFactor, globalNorm } from "../../optim/clip.ts";
 import { polynomialDecay } from "../../optim/schedules.ts";
 import { DataError } from "../../tensor/errors.ts";
 import { Rng } from "../../tensor/rng.ts";
-import { scope } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { ViltConfig } from "../../vilt/config.ts";
 import { ImageTextMatchingHead } from "../../vilt/heads/image-text-matching.ts";
 import { Vilt } from "../../vilt/model.ts";
+import { descend, readAndRelease } from "../descend.ts";
 import { adopt, type Foundation } from "../foundation.ts";
 import { fineTuningGroups } from "../parameter-groups.ts";
 import type { FineTuningSettings } from "./settings.ts";
@@ -135,16 +133,14 @@ export async function fineTune(
     if (shouldStop?.()) return false;
     const start = performance.now();
     const lossOf = await trainee.prepare(step);
-    const total = scope(() => {
-      const total = lossOf(rng.split(String(step))).keep();
-      backward(total);
-      const gradScale = clipFactor(globalNorm(model.parameters()), clipNorm);
-      optimizer.step({ learningRate: settings.learningRate * schedule(step), gradScale });
-      optimizer.zeroGrad();
+    let total!: Tensor;
+    const forward = () => {
+      total = lossOf(rng.split(String(step))).keep();
       return total;
-    }, "the end of the training step");
-    const loss = (await total.data())[0]!;
-    total.release("the training step, after reading it");
+    };
+    const learningRate = settings.learningRate * schedule(step);
+    await descend(forward, model, optimizer, { learningRate, clipNorm });
+    const loss = await readAndRelease(total);
     if (!Number.isFinite(loss))
       throw new DataError(`step ${step + 1}: the loss is ${loss}; a smaller --learning-rate may help`);
     onStep?.({ step: step + 1, loss, seconds: (performance.now() - start) / 1000 });

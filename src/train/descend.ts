@@ -1,0 +1,35 @@
+import { backward } from "../autograd/grad.ts";
+import type { Module } from "../nn/module.ts";
+import type { AdamW } from "../optim/adamw.ts";
+import { clipFactor, squaredNorm } from "../optim/clip.ts";
+import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/**
+ * One step down a loss: forward, backward, clip, update. What `lossOf` makes is given back but for what it keeps.
+ *
+ * @param clipNorm longest gradient, over all parameters
+ * @returns the length of the gradient before clipping
+ */
+export async function descend(
+  lossOf: () => Tensor,
+  model: Module,
+  optimizer: AdamW,
+  { learningRate, clipNorm }: { readonly learningRate: number; readonly clipNorm: number },
+): Promise<number> {
+  const squared = scope(() => {
+    backward(lossOf());
+    return squaredNorm(model.parameters());
+  }, "the end of the training step");
+  const gradNorm = squared ? Math.sqrt(await readAndRelease(squared)) : 0;
+  optimizer.step({ learningRate, gradScale: clipFactor(gradNorm, clipNorm) });
+  optimizer.zeroGrad();
+  return gradNorm;
+}
+
+/** Waits for a scalar, reads it and gives it back. */
+export async function readAndRelease(scalar: Tensor): Promise<number> {
+  const [value] = await scalar.data();
+  scalar.release("the training step, after reading it");
+  return value!;
+}
