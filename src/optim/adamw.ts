@@ -49,13 +49,7 @@ export class AdamW {
       const rate = learningRate * learningRateMultiplier;
       const stepSize = (rate * Math.sqrt(second)) / first;
       const attributes = { gradScale, beta1, beta2, eps, stepSize, ...this.#decay(rate, weightDecay) };
-      for (const [name, parameter] of parameters) {
-        const { grad } = parameter;
-        if (!grad) continue;
-        updateInPlace(parameter, "AdamW", (value) =>
-          value.backend.run("adamw", [value, grad, ...this.#state.of(name)], value, attributes),
-        );
-      }
+      updateInPlace("adamw", parameters, this.#state, attributes);
     }
   }
 

@@ -1,6 +1,5 @@
+import { sumOfSquares } from "../autograd/functions/sum-of-squares.ts";
 import { noGrad, type Parameter } from "../autograd/graph.ts";
-import { add, square } from "../autograd/ops/arithmetic.ts";
-import { sum } from "../autograd/ops/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Euclidean norm of all gradients taken as one vector; parameters without one count as 0. */
@@ -10,10 +9,8 @@ export function globalNorm(parameters: Iterable<Parameter>): number {
 
 /** The square of `globalNorm`, [], without waiting for the device; null where no parameter has a gradient. */
 export function squaredNorm(parameters: Iterable<Parameter>): Tensor | null {
-  return noGrad(() => {
-    const sums = [...parameters].flatMap(({ grad }) => (grad ? [sum(square(grad))] : []));
-    return sums.length ? sums.reduce((a, b) => add(a, b)) : null;
-  });
+  const gradients = [...parameters].flatMap(({ grad }) => grad ?? []);
+  return gradients.length > 0 ? noGrad(() => sumOfSquares(gradients)) : null;
 }
 
 /** The factor that brings a gradient of this norm down to `maxNorm`; 1 when it is below (Pascanu et al. 2013). */

@@ -31,13 +31,7 @@ export class Sgd {
     for (const { parameters, weightDecay, learningRateMultiplier = 1 } of this.groups) {
       const rate = learningRate * learningRateMultiplier;
       const attributes = { ...this.#options, learningRate: rate, weightDecay, gradScale };
-      for (const [name, parameter] of parameters) {
-        const { grad } = parameter;
-        if (!grad) continue;
-        updateInPlace(parameter, "Sgd", (value) =>
-          value.backend.run("sgd", [value, grad, ...this.#state.of(name)], value, attributes),
-        );
-      }
+      updateInPlace("sgd", parameters, this.#state, attributes);
     }
   }
 

@@ -1,7 +1,9 @@
 import { noGrad, type Parameter } from "../autograd/graph.ts";
 import { cast } from "../autograd/ops/select.ts";
+import type { Backend } from "../tensor/backend.ts";
 import { zeros } from "../tensor/create.ts";
 import { ConfigError } from "../tensor/errors.ts";
+import type { Attributes } from "../tensor/kernels.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ParameterGroup } from "./groups.ts";
 
@@ -52,12 +54,41 @@ export class OptimizerState {
   }
 }
 
-/** Replaces the value of a parameter by what `update` writes into it; the value it replaces is given back. */
-export function updateInPlace(parameter: Parameter, optimizer: string, update: (value: Tensor) => void): void {
-  const value = exclusive(parameter.value);
-  update(value);
-  parameter.value = value;
-  value.release(`${optimizer}.step()`);
+type Update = "adamw" | "sgd";
+
+/**
+ * Replaces the values of all parameters that have a gradient by what a kernel writes into them, in one launch a device;
+ * the values it replaces are given back.
+ */
+export function updateInPlace<K extends Update>(
+  kernel: K,
+  parameters: ReadonlyMap<string, Parameter>,
+  state: OptimizerState,
+  attributes: Attributes<K>,
+): void {
+  const byDevice = new Map<Backend, { parameter: Parameter; operands: Tensor[] }[]>();
+  for (const [name, parameter] of parameters) {
+    const { grad } = parameter;
+    if (!grad) continue;
+    const value = exclusive(parameter.value);
+    const updates = byDevice.get(value.backend) ?? [];
+    byDevice.set(value.backend, updates);
+    updates.push({ parameter, operands: [value, grad, ...state.of(name)] });
+  }
+  for (const [backend, updates] of byDevice) {
+    const [first] = updates;
+    backend.run(
+      kernel,
+      updates.flatMap(({ operands }) => operands),
+      first!.operands[0]!,
+      attributes,
+    );
+    for (const { parameter, operands } of updates) {
+      const [value] = operands as [Tensor];
+      parameter.value = value;
+      value.release(`${state.optimizer}.step()`);
+    }
+  }
 }
 
 /** The value to overwrite: the same memory if nobody else can see it, else a copy, so that tensors stay immutable. */

@@ -111,13 +111,15 @@ export interface FusedKernels {
   crossEntropyBackward: None;
   /** (cost [B, M, N], rowMask int32 [B, M], columnMask int32 [B, N]) → transport plan [B, N, M]. */
   ipot: { readonly beta: number; readonly iterations: number };
+  /** Tensors of any shapes → Σ x² over all their cells, []. */
+  sumOfSquares: None;
 }
 
 /** Kernels that change their operands in place; optimisers alone use them, on cells that they own. */
 export interface UpdateKernels {
-  /** (parameter, grad, m, v): one step of Adam or AdamW; parameter, m and v are overwritten. */
+  /** (parameter, grad, m, v) of each parameter in turn: a step of Adam or AdamW; parameter, m and v are overwritten. */
   adamw: AdamwAttributes;
-  /** (parameter, grad, velocity): one step of SGD with momentum. */
+  /** (parameter, grad, velocity) of each parameter in turn: a step of SGD with momentum. */
   sgd: SgdAttributes;
 }
 

@@ -12,6 +12,7 @@ import {
 import { linearFused } from "../../src/autograd/functions/linear.ts";
 import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
+import { sumOfSquaresFused } from "../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../src/autograd/fused.ts";
 import { getBackend } from "../../src/tensor/backend.ts";
 import { fromArray } from "../../src/tensor/create.ts";
@@ -39,6 +40,7 @@ const tolerances: { readonly [K in FusedName]: Tolerance } = {
   crossEntropy: { relative: 1e-6, absolute: 1e-6 },
   crossEntropyBackward: { relative: 4e-6, absolute: 1e-6 },
   ipot: { relative: 2e-4, absolute: 1e-6 },
+  sumOfSquares: { relative: 2e-6, absolute: 1e-30 },
 };
 
 /** The sample on `cpu`, float32 values as float64. */
@@ -237,6 +239,16 @@ for (const device of devices) {
 
   test("crossEntropyBackward", () =>
     forAll(labelled, (inputs) => checkFused(device, crossEntropyBackwardFused, inputs, {})));
+
+  test("sumOfSquares", () => {
+    const several = fc.array(
+      shape(0, 3, fc.constantFrom(0, 1, 2, 5, 33)).chain((of) => sample(of)),
+      { minLength: 1, maxLength: 5 },
+    );
+    forAll(several, (tensors) => checkFused(device, sumOfSquaresFused, tensors, {}));
+    const long = sample([9000], fc.constantFrom(-1, 0.5, 2));
+    forAll(fc.tuple(long, sample([3]), long), (tensors) => checkFused(device, sumOfSquaresFused, tensors, {}), 2);
+  });
 
   test("ipot", () => {
     const drawn = fc

@@ -398,10 +398,16 @@ for (const device of devices) {
     };
     const none = { shape: [0], dtype: "float32" } as const;
     const common = { learningRate: 0.01, weightDecay: 0.1, gradScale: 0.5 };
+    // Several parameters at once: what is drawn, one without cells, and one of more than one tile.
+    const long = [1, 2, 3, 4].map((n) => ({
+      ...{ shape: [5000], dtype: "float32" as const },
+      values: Array.from({ length: 5000 }, (_, i) => ((i * n) % 17) / 17 + 0.1),
+    }));
+    const empty = long.map((sample) => ({ ...sample, shape: [0], values: [] }));
     forAll(four, (inputs) =>
       compare({
         kernel: "adamw",
-        inputs,
+        inputs: [...inputs, ...empty, ...long],
         out: none,
         attributes: {
           ...{ gradScale: 0.5, beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
@@ -412,7 +418,7 @@ for (const device of devices) {
     forAll(fc.tuple(four, fc.boolean()), ([inputs, nesterov]) =>
       compare({
         kernel: "sgd",
-        inputs: inputs.slice(0, 3),
+        inputs: [...inputs.slice(0, 3), ...long.slice(0, 3), ...empty.slice(0, 3)],
         out: none,
         attributes: { ...common, momentum: 0.9, nesterov },
       }),

@@ -11,6 +11,7 @@ import {
 import { linearFused } from "../../../src/autograd/functions/linear.ts";
 import { logSoftmaxFused } from "../../../src/autograd/functions/log-softmax.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../../src/autograd/functions/softmax.ts";
+import { sumOfSquaresFused } from "../../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../../src/autograd/fused.ts";
 import type { Attributes, FusedName, TensorMeta, UpdateName } from "../../../src/tensor/kernels.ts";
 import { type Case, indices, length, type Sample } from "../harness.ts";
@@ -23,6 +24,7 @@ export const fusedFunctions: { readonly [K in FusedName]: Fused<K> } = {
   ...{ layerNormBackward: layerNormBackwardFused, layerNormBackwardWeight: layerNormBackwardWeightFused },
   ...{ attention: attentionFused, attentionBackward: attentionBackwardFused, crossEntropy: crossEntropyFused },
   ...{ crossEntropyBackward: crossEntropyBackwardFused, ipot: ipotFused },
+  sumOfSquares: sumOfSquaresFused,
 };
 
 /** Rows that vary: those of equal cells have no variance, and what would be compared there is rounding alone. */
@@ -77,6 +79,9 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   })),
   crossEntropyBackward: labelled.map(([x, labels, g]) => ({
     ...{ kernel: "crossEntropyBackward", inputs: [x, labels, g], out: x, attributes: {} },
+  })),
+  sumOfSquares: fc.array(cells.chain(sample), { minLength: 1, maxLength: 4 }).map((inputs) => ({
+    ...{ kernel: "sumOfSquares", inputs, out: { shape: [], dtype: "float32" }, attributes: {} },
   })),
   ipot: fc.tuple(fc.constantFrom(1, 2), length, length).chain(([B, M, N]) =>
     fc

@@ -11,7 +11,11 @@ export const update: Pick<CpuKernels, "adamw" | "sgd"> = { adamw, sgd };
  *   m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
  *   p ← (1 − decayBefore) p − stepSize · m / (√v + ε),   p ← p − decayAfter · p
  */
-function adamw([parameter, grad, m, v]: readonly CpuView[], _: CpuView, attributes: Attributes<"adamw">): void {
+function adamw(operands: readonly CpuView[], _: CpuView, attributes: Attributes<"adamw">): void {
+  for (let i = 0; i < operands.length; i += 4) adamwOf(operands.slice(i, i + 4), attributes);
+}
+
+function adamwOf([parameter, grad, m, v]: readonly CpuView[], attributes: Attributes<"adamw">): void {
   const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
   forEachRow([parameter, grad, m, v], ([p, g, a, b], [stepP, stepG, stepA, stepB], length) => {
     for (let n = 0; n < length; n++) {
@@ -32,7 +36,11 @@ function adamw([parameter, grad, m, v]: readonly CpuView[], _: CpuView, attribut
  *
  *   u ← momentum · u + g,   p ← p − lr · u,   or p ← p − lr (g + momentum · u) with Nesterov's look-ahead
  */
-function sgd([parameter, grad, velocity]: readonly CpuView[], _: CpuView, attributes: Attributes<"sgd">): void {
+function sgd(operands: readonly CpuView[], _: CpuView, attributes: Attributes<"sgd">): void {
+  for (let i = 0; i < operands.length; i += 3) sgdOf(operands.slice(i, i + 3), attributes);
+}
+
+function sgdOf([parameter, grad, velocity]: readonly CpuView[], attributes: Attributes<"sgd">): void {
   const { learningRate, momentum, nesterov, weightDecay, gradScale } = attributes;
   forEachRow([parameter, grad, velocity], ([p, g, u], [stepP, stepG, stepU], length) => {
     for (let n = 0; n < length; n++) {

@@ -7,7 +7,7 @@ import { ipotTile } from "./ipot";
 import { Kernel } from "./kernel";
 import { layerNormBackwardTile, layerNormBackwardWeightTile, layerNormTile } from "./layer-norm";
 import { matmulTile } from "./matmul";
-import { argmaxTile, reduceColumnsTile, reduceRowsTile, sumPartsTile } from "./reduce";
+import { argmaxTile, reduceColumnsTile, reduceRowsTile, sumOfSquaresTile, sumPartsTile } from "./reduce";
 import { logSoftmaxTile, softmaxBackwardTile, softmaxTile } from "./softmax";
 import { adamwTile, sgdTile } from "./update";
 
@@ -66,6 +66,8 @@ export function runTile(kernel: i32, tile: i32): void {
       return attentionBackwardTile(tile);
     case Kernel.ipot:
       return ipotTile(tile);
+    case Kernel.sumOfSquares:
+      return sumOfSquaresTile(tile);
     case Kernel.adamw:
       return adamwTile(tile);
     case Kernel.sgd:

@@ -26,6 +26,7 @@ export enum Kernel {
   attention,
   attentionBackward,
   ipot,
+  sumOfSquares,
   adamw,
   sgd,
 }

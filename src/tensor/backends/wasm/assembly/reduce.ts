@@ -1,8 +1,9 @@
 // Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output; the terms of one cell are
 // added in an order that the shape fixes, in blocks, so that rounding errors grow with the blocks and not with the terms.
 
-import { address, int, loadLanes, maxLanes, storeLanes, sumLanes } from "./job";
+import { address, int, loadLanes, madd, maxLanes, storeLanes, sumLanes } from "./job";
 import { Reduction } from "./kernel";
+import { findTensor, first, last, operands } from "./tensors";
 
 const OUT = 0;
 const X = 1;
@@ -154,4 +155,18 @@ export function sumPartsTile(tile: i32): void {
     }
     storeLanes(address(0) + (<usize>i << 2), sum, last - i);
   }
+}
+
+const PARTS = 3;
+
+/** One part for each tile: Σ x² over its cells. */
+export function sumOfSquaresTile(tile: i32): void {
+  findTensor(tile);
+  const from = <usize>load<u32>(operands);
+  let sum = f32x4.splat(0);
+  for (let i = first; i < last; i += 4) {
+    const x = loadLanes(from + (<usize>i << 2), last - i, f32x4.splat(0));
+    sum = madd(x, x, sum);
+  }
+  store<f32>(address(PARTS) + (<usize>tile << 2), sumLanes(sum));
 }

@@ -1,13 +1,9 @@
 // Optimiser steps in place; see `update` of the cpu device for the equations.
 
-import { address, float, int, storeLanes } from "./job";
+import { float, int, storeLanes } from "./job";
+import { findTensor, first, last, operands } from "./tensors";
 
-const PARAMETER = 0;
-const GRAD = 1;
-const FIRST = 2; // m, or the velocity
-const SECOND = 3; // v, or 1 for Nesterov's look-ahead
-const SIZE = 4;
-const TILE = 5;
+const NESTEROV = 3;
 const NUMBERS = 8;
 
 @inline
@@ -17,14 +13,15 @@ function number(n: i32): v128 {
 
 /** numbers: gradScale, β₁, 1 − β₁, β₂, 1 − β₂, ε, step size, decay of the gradient, before and after. */
 export function adamwTile(tile: i32): void {
-  const last = min(int(SIZE), (tile + 1) * int(TILE));
-  for (let i = tile * int(TILE); i < last; i += 4) {
+  findTensor(tile);
+  for (let i = first; i < last; i += 4) {
     const at = <usize>i << 2;
-    const parameter = address(PARAMETER) + at;
-    const m = address(FIRST) + at;
-    const v = address(SECOND) + at;
+    const parameter = load<u32>(operands) + at;
+    const grad = load<u32>(operands, 4) + at;
+    const m = load<u32>(operands, 8) + at;
+    const v = load<u32>(operands, 12) + at;
     const value = v128.load(parameter);
-    const g = f32x4.add(f32x4.mul(number(0), v128.load(address(GRAD) + at)), f32x4.mul(number(7), value));
+    const g = f32x4.add(f32x4.mul(number(0), v128.load(grad)), f32x4.mul(number(7), value));
     const mean = f32x4.add(f32x4.mul(number(1), v128.load(m)), f32x4.mul(number(2), g));
     const square = f32x4.add(f32x4.mul(number(3), v128.load(v)), f32x4.mul(number(4), f32x4.mul(g, g)));
     const move = f32x4.div(f32x4.mul(number(6), mean), f32x4.add(f32x4.sqrt(square), number(5)));
@@ -37,15 +34,16 @@ export function adamwTile(tile: i32): void {
 
 /** numbers: gradScale, weight decay, momentum, learning rate. */
 export function sgdTile(tile: i32): void {
-  const last = min(int(SIZE), (tile + 1) * int(TILE));
-  for (let i = tile * int(TILE); i < last; i += 4) {
+  findTensor(tile);
+  for (let i = first; i < last; i += 4) {
     const at = <usize>i << 2;
-    const parameter = address(PARAMETER) + at;
-    const velocity = address(FIRST) + at;
+    const parameter = load<u32>(operands) + at;
+    const grad = load<u32>(operands, 4) + at;
+    const velocity = load<u32>(operands, 8) + at;
     const value = v128.load(parameter);
-    const g = f32x4.add(f32x4.mul(number(0), v128.load(address(GRAD) + at)), f32x4.mul(number(1), value));
+    const g = f32x4.add(f32x4.mul(number(0), v128.load(grad)), f32x4.mul(number(1), value));
     const speed = f32x4.add(f32x4.mul(number(2), v128.load(velocity)), g);
-    const direction = int(SECOND) ? f32x4.add(g, f32x4.mul(number(2), speed)) : speed;
+    const direction = int(NESTEROV) ? f32x4.add(g, f32x4.mul(number(2), speed)) : speed;
     storeLanes(velocity, speed, last - i);
     storeLanes(parameter, f32x4.sub(value, f32x4.mul(number(3), direction)), last - i);
   }

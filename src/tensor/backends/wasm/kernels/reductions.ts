@@ -2,6 +2,8 @@ import type { Operand } from "../../../backend.ts";
 import { sizeOf } from "../../../shape.ts";
 import { Kernel, Reduction } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
+import type { WasmStorage } from "../residents.ts";
+import { runTensors, tilesOf } from "./tensors.ts";
 import type { HostKernels } from "./types.ts";
 
 const TILE_CELLS = 8192;
@@ -35,6 +37,22 @@ export const reductions = {
     ints[5] = inner;
     ints[6] = tileRows;
     device.run(Kernel.argmax, Math.ceil((outer * inner) / tileRows), x!.storage.size);
+    return true;
+  },
+  sumOfSquares(device, tensors, out) {
+    const tiles = tilesOf(tensors);
+    device.withBlock(4 * tiles, (parts) => {
+      device.ints[3] = parts;
+      runTensors(
+        device,
+        Kernel.sumOfSquares,
+        tensors.map((tensor) => [tensor]),
+      );
+      const sums = device.view({ dtype: "float32", size: tiles, address: parts });
+      let total = 0;
+      for (const part of sums) total += part;
+      device.view(out.storage as WasmStorage)[0] = total;
+    });
     return true;
   },
 } satisfies HostKernels;
