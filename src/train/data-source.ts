@@ -1,7 +1,7 @@
 import type { CaptionedImages } from "../data/dataset.ts";
 import { EmojiScenes } from "../data/emoji-scenes/emoji-scenes.ts";
 import type { Level } from "../data/emoji-scenes/nouns.ts";
-import { FolderImages } from "../data/folder.ts";
+import { FolderImages } from "../data/folder/captions.ts";
 import type { ViltConfig } from "../vilt/config.ts";
 
 /** Data sets that are drawn on demand, by the name that the command line takes; any other name is a path. */
