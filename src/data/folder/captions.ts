@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { DataError } from "../../tensor/errors.ts";
 import type { CaptionedImages, Sample, SampleOptions } from "../dataset.ts";
 import { normalizedWords } from "../tokenizer.ts";
 import { trainVocabulary } from "../vocabulary.ts";
 import { type FolderOptions, FolderPictures } from "./pictures.ts";
-import { checkValue, checkWords, findFile, parseJson, parseLines, readText } from "./records.ts";
+import { checkSome, checkValue, checkWords, findFile, parseJson, parseLines, readText } from "./records.ts";
 import { Splits, splitOf } from "./splits.ts";
 
 /** Names looked for, in this order, where a folder is given instead of a file. */
@@ -57,7 +56,7 @@ export class FolderImages implements CaptionedImages {
     const file = await findFile(path, "captions", FILES);
     const text = await readText(file);
     const items = looksLikeKarpathy(text, file) ? readKarpathy(text, file) : readLines(text, file);
-    if (items.length === 0) throw new DataError(`${file}: there are no captions in it`);
+    checkSome(items, "captions", file);
     const pictures = new FolderPictures(file, options);
     for (const { image, caption, record } of items) {
       checkWords(caption, "caption", record);

@@ -27,7 +27,7 @@ export async function readText(file: string): Promise<string> {
   return (await readFile(file, "utf8")).replace(/^\uFEFF/, "");
 }
 
-/** JSON lines; empty ones are passed over. @throws {DataError} naming the file, the line and the field */
+/** JSON lines; empty ones are passed over. @throws {DataError} naming the file, and the line and field that do not fit */
 export function parseLines<Value>(text: string, file: string, schema: z.ZodType<Value>): Read<Value>[] {
   return text.split("\n").flatMap((line, i) => {
     if (line.trim() === "") return [];
@@ -79,4 +79,9 @@ export function checkValue<Value>(schema: z.ZodType<Value>, value: unknown, reco
 /** @throws {DataError} for a text without a word */
 export function checkWords(text: string, what: string, record: string): void {
   if (splitWords(text).length === 0) throw new DataError(`${record}: the ${what} is empty`);
+}
+
+/** @throws {DataError} for a file without a record */
+export function checkSome(records: readonly unknown[], what: string, file: string): void {
+  if (records.length === 0) throw new DataError(`${file}: there are no ${what} in it`);
 }
