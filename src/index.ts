@@ -5,7 +5,11 @@ export { type SegmentOptions, segmentChinese } from "./data/chinese-segmenter.ts
 export { EmojiScenes, type EmojiScenesOptions, type Scene } from "./data/emoji-scenes/emoji-scenes.ts";
 export { EmojiQuestions } from "./data/emoji-scenes/questions.ts";
 export { EmojiStatements } from "./data/emoji-scenes/statements.ts";
-export { FolderImages, type FolderOptions } from "./data/folder.ts";
+export type { Examples, Question, Questions, Statement } from "./data/examples.ts";
+export { FolderImages } from "./data/folder/captions.ts";
+export type { FolderOptions } from "./data/folder/pictures.ts";
+export { FolderQuestions } from "./data/folder/questions.ts";
+export { FolderStatements } from "./data/folder/statements.ts";
 export { decodeImage, encodePng } from "./data/image-file.ts";
 export { readVocabularyFile } from "./data/vocabulary-file.ts";
 export { type AlignmentPicture, alignmentPicture } from "./train/alignment-picture.ts";

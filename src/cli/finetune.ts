@@ -31,7 +31,7 @@ export function finetuneCommand() {
     .requiredOption("--from <folder>", "run folder of pretrain, or a checkpoint folder of Hugging Face Transformers")
     .option(
       "--data <name>",
-      `emoji-scenes, emoji-scenes-hard, or a folder (default: ${taskNames.map((name) => `${tasks[name].data} for ${name}`).join(", ")})`,
+      `emoji-scenes, emoji-scenes-hard, or a folder with questions.jsonl, statements.jsonl or captions.jsonl (default: ${taskNames.map((name) => `${tasks[name].data} for ${name}`).join(", ")})`,
     )
     .option("--output <folder>", "folder for the model and its report (default: runs/<time>-<task>)")
     .option("--steps <n>", "steps of training", wholeNumber(0))

@@ -41,7 +41,44 @@ export function normalizeAnswer(answer: string): string {
   return words.map((word) => CONTRACTIONS.get(word) ?? word).join(" ");
 }
 
-/** The soft score of an answer that so many of the ten annotators gave: 0, .3, .6, .9, then 1 (specification §4.6). */
-export function answerScore(occurrences: number): number {
-  return [0, 0.3, 0.6, 0.9][occurrences] ?? 1;
+/**
+ * The soft score of an answer that so many of the annotators gave: min(1, 3 · occurrences / annotators), which is 0, .3,
+ * .6, .9, then 1 for the ten annotators of VQA v2 (specification §4.6). The share counts, so that one answer that
+ * speaks for all scores 1.
+ */
+export function answerScore(occurrences: number, annotators = 10): number {
+  return Math.min(1, (3 * occurrences) / annotators);
+}
+
+/** The answer that most annotators gave; of those that as many gave, the one that was given first. Empty ones are none. */
+export function majorityAnswer(answers: readonly string[]): string {
+  let [majority, most] = ["", 0];
+  for (const [answer, count] of countEach(answers)) if (count > most) [majority, most] = [answer, count];
+  return majority;
+}
+
+/** Of VQA v2, where the one threshold leaves the other number of answers (specification §4.6). */
+const MOST_CHOICES = 3129;
+const HIGHEST_THRESHOLD = 9;
+
+/**
+ * The answers among which a model chooses: those that are the majority's for at least n questions, in the order in
+ * which they first appear. VQA v2 takes n = 9, which leaves 3129; of fewer questions that would leave few or none. So n
+ * is the least number, at most 9, that leaves no more than 3129: 9 for VQA v2, and 1 for a small folder, where every
+ * majority answer is a choice.
+ *
+ * @param majorities the majority answer of each question for training and validation
+ */
+export function frequentAnswers(majorities: readonly string[]): string[] {
+  const counts = [...countEach(majorities)];
+  const atLeast = (n: number) => counts.filter(([, count]) => count >= n).map(([answer]) => answer);
+  let n = 1;
+  while (n < HIGHEST_THRESHOLD && atLeast(n).length > MOST_CHOICES) n++;
+  return atLeast(n);
+}
+
+function countEach(answers: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const answer of answers) if (answer !== "") counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  return counts;
 }

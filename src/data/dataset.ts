@@ -86,7 +86,7 @@ export function checkSplit(dataset: Pick<CaptionedImages, "name" | "splits">, sp
 }
 
 /** @throws {DataError} unless `index` is a whole number in [0, size) */
-export function checkIndex(dataset: CaptionedImages, split: string, index: number): void {
+export function checkIndex(dataset: Pick<CaptionedImages, "name" | "size">, split: string, index: number): void {
   const size = dataset.size(split);
   if (!Number.isInteger(index) || index < 0 || index >= size)
     throw new DataError(`${dataset.name}: no sample ${index} in split "${split}"; it has ${size}`);

@@ -1,7 +1,8 @@
 import type { CaptionedImages } from "../data/dataset.ts";
 import { EmojiScenes } from "../data/emoji-scenes/emoji-scenes.ts";
 import type { Level } from "../data/emoji-scenes/nouns.ts";
-import { FolderImages } from "../data/folder.ts";
+import { FolderImages } from "../data/folder/captions.ts";
+import type { FolderOptions } from "../data/folder/pictures.ts";
 import type { ViltConfig } from "../vilt/config.ts";
 
 /** Data sets that are drawn on demand, by the name that the command line takes; any other name is a path. */
@@ -12,16 +13,21 @@ export function emojiLevel(name: string): Level | undefined {
   return Object.hasOwn(generated, name) ? generated[name as keyof typeof generated] : undefined;
 }
 
-/** Opens a data set with pictures of the size that the model is made for. @throws {DataError} for a folder that cannot be used */
-export async function openDataset(
-  name: string,
-  { imageSize, patchSize }: ViltConfig,
-  seed: number | string,
-): Promise<CaptionedImages> {
+/** The generated data set of that name, with pictures of the size that the model is made for; undefined for a path. */
+export function drawnScenes(name: string, { imageSize }: ViltConfig, seed: number | string): EmojiScenes | undefined {
   const [height, width] = imageSize;
   const level = emojiLevel(name);
-  if (level) return new EmojiScenes({ seed, level, height, width });
-  return FolderImages.open(name, { shorter: Math.min(height, width), divisor: patchSize });
+  return level && new EmojiScenes({ seed, level, height, width });
+}
+
+/** How the pictures of a folder take the size that the model is made for. */
+export function folderOptions({ imageSize, patchSize }: ViltConfig): FolderOptions {
+  return { shorter: Math.min(...imageSize), divisor: patchSize };
+}
+
+/** Opens pictures with captions. @throws {DataError} for a folder that cannot be used */
+export async function openDataset(name: string, config: ViltConfig, seed: number | string): Promise<CaptionedImages> {
+  return drawnScenes(name, config, seed) ?? FolderImages.open(name, folderOptions(config));
 }
 
 /** The splits that a run is judged on: what it never saw, first. */

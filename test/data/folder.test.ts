@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
 import { trainingOrder } from "../../src/data/dataset.ts";
-import { FolderImages } from "../../src/data/folder.ts";
+import { FolderImages } from "../../src/data/folder/captions.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 
 const size = { shorter: 16, divisor: 8 };

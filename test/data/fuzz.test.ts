@@ -1,6 +1,11 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import fc from "fast-check";
 import t from "tap";
 import { EmojiScenes } from "../../src/data/emoji-scenes/emoji-scenes.ts";
+import { FolderImages } from "../../src/data/folder/captions.ts";
+import { FolderQuestions } from "../../src/data/folder/questions.ts";
+import { FolderStatements } from "../../src/data/folder/statements.ts";
 import { ImageProcessor } from "../../src/data/image-processor.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/data/safetensors.ts";
 import { Tokenizer } from "../../src/data/tokenizer.ts";
@@ -14,11 +19,14 @@ function readOrRefuse<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof ViltgradError)) throw error;
-    if (error.message === "" || error.message.length > 100_000)
-      throw new Error(`not a clear message: ${error.message}`);
-    return null;
+    return expectClear(error);
   }
+}
+
+function expectClear(error: unknown): null {
+  if (!(error instanceof ViltgradError)) throw error;
+  if (error.message === "" || error.message.length > 100_000) throw new Error(`not a clear message: ${error.message}`);
+  return null;
 }
 
 const sound = serializeSafetensors(
@@ -116,4 +124,59 @@ t.test("captions of any characters are cut into pieces or refused, and never han
   const long = readOrRefuse(() => tokenizer.encode("cat ".repeat(10_000), { maxLength: 16 }));
   t.equal(long, null, "10,000 words are refused");
   t.equal(tokenizer.encode("x".repeat(100_000)).tokens[1], "[UNK]", "so long a word is no word");
+});
+
+t.test("files of captions, questions and statements are read, or refused by the file's name", async (t) => {
+  const folder = t.testdir({ "a.png": "", "b.png": "", c: {} });
+  /** One of the usual values, seldom an odd one or any JSON. */
+  const often = (usual: readonly unknown[], odd: readonly unknown[] = []): fc.Arbitrary<unknown> =>
+    fc.oneof(
+      { weight: 40, arbitrary: fc.constantFrom(...usual) },
+      { weight: 1, arbitrary: fc.oneof(fc.constantFrom(...odd, null), fc.jsonValue()) },
+    );
+  const image = often(["a.png", "b.png"], ["./b.png", "c", "c/../../a.png", "/", "\u0000", "__proto__"]);
+  const words = fc.oneof(
+    { weight: 9, arbitrary: often(["a cat", "two"], ["the", "", " "]) },
+    fc.string({ unit: "binary" }),
+  );
+  const split = often(["train", "train", "val"], ["test", "constructor", "__proto__", ""]);
+  const answers = fc.array(words, { minLength: 1, maxLength: 4 });
+  const optional = { requiredKeys: [] };
+  const captions = fc.record({ image, caption: words, split });
+  const questions = fc.record({ image, question: words, split });
+  const label = often([true, false, "True", "False"], ["true", 1]);
+  const statements = fc.record({ images: fc.tuple(image, image), statement: words, label, split });
+  const asked = fc
+    .tuple(questions, fc.oneof(fc.record({ answers }), fc.record({ answer: words }), fc.record({ answers }, optional)))
+    .map((parts) => Object.assign({}, ...parts) as object);
+  const formats = [
+    { name: "captions", line: captions, open: FolderImages.open },
+    { name: "questions", line: asked, open: FolderQuestions.open },
+    { name: "statements", line: statements, open: FolderStatements.open },
+  ];
+  for (const { name, line, open } of formats) {
+    const file = path.join(folder, `${name}.jsonl`);
+    const lines = fc.array(
+      fc.oneof(
+        { weight: 30, arbitrary: line.map((value) => JSON.stringify(value)) },
+        { weight: 1, arbitrary: fc.oneof(fc.string(), fc.json()) },
+      ),
+      { maxLength: 3 },
+    );
+    let [read, refused] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(lines, async (some) => {
+        writeFileSync(file, some.join("\n"));
+        const data = await open(folder, { shorter: 16, divisor: 8 }).catch((error: unknown) => {
+          if (!(error as Error).message.startsWith(file)) throw error;
+          return expectClear(error);
+        });
+        if (data === null) refused++;
+        else read++;
+        if (data?.splits.every((split) => data.size(split) === 0)) throw new Error("there is nothing in it");
+      }),
+      { numRuns: 1_500, seed },
+    );
+    t.ok(read > 100 && refused > 100, `${name}: ${read} were read, ${refused} refused`);
+  }
 });

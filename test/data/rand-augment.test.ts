@@ -5,7 +5,7 @@ import t from "tap";
 import { randAugmentOption } from "../../src/cli/options.ts";
 import { invert } from "../../src/data/color-operations.ts";
 import { EmojiScenes } from "../../src/data/emoji-scenes/emoji-scenes.ts";
-import { FolderImages } from "../../src/data/folder.ts";
+import { FolderImages } from "../../src/data/folder/captions.ts";
 import { denormalizeImage, prepareImage, type RgbImage } from "../../src/data/image.ts";
 import { encodePng } from "../../src/data/image-file.ts";
 import {

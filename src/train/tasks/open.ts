@@ -1,11 +1,10 @@
-import type { CaptionedImages } from "../../data/dataset.ts";
-import { EmojiScenes } from "../../data/emoji-scenes/emoji-scenes.ts";
 import { EmojiQuestions } from "../../data/emoji-scenes/questions.ts";
 import { EmojiStatements } from "../../data/emoji-scenes/statements.ts";
-import { DataError } from "../../tensor/errors.ts";
+import { FolderQuestions } from "../../data/folder/questions.ts";
+import { FolderStatements } from "../../data/folder/statements.ts";
 import type { ViltConfig } from "../../vilt/config.ts";
 import type { ViltTask } from "../../vilt/huggingface.ts";
-import { openDataset } from "../data-source.ts";
+import { drawnScenes, folderOptions, openDataset } from "../data-source.ts";
 import { imagePairTask } from "./image-pairs.ts";
 import { questionAnsweringTask } from "./question-answering.ts";
 import { retrievalTask } from "./retrieval.ts";
@@ -31,10 +30,11 @@ export async function openTask(
   config: ViltConfig,
   seed: number,
 ): Promise<FineTuningTask> {
-  const dataset: CaptionedImages = await openDataset(data, config, `${seed}/fine-tuning`);
-  if (name === "retrieval") return retrievalTask(dataset, data);
-  if (!(dataset instanceof EmojiScenes)) throw new DataError(`${data}: ${name} has no reader for folders`);
+  const drawSeed = `${seed}/fine-tuning`;
+  if (name === "retrieval") return retrievalTask(await openDataset(data, config, drawSeed), data);
+  const scenes = drawnScenes(data, config, drawSeed);
+  const options = folderOptions(config);
   return name === "vqa"
-    ? questionAnsweringTask(new EmojiQuestions(dataset, seed))
-    : imagePairTask(new EmojiStatements(dataset, seed));
+    ? questionAnsweringTask(scenes ? new EmojiQuestions(scenes, seed) : await FolderQuestions.open(data, options))
+    : imagePairTask(scenes ? new EmojiStatements(scenes, seed) : await FolderStatements.open(data, options));
 }

@@ -15,7 +15,7 @@ export function questionAnsweringTask(questions: Questions): FineTuningTask {
   const { choices } = questions;
   const targets = ({ answers }: Question) => {
     const given = answers.map(normalizeAnswer);
-    return choices.map((choice) => answerScore(given.filter((answer) => answer === choice).length));
+    return choices.map((choice) => answerScore(given.filter((answer) => answer === choice).length, given.length));
   };
   return classificationTask<Question>({
     ...{ examples: questions, labels: choices, modalityTypes: 2, headMultiplier: 10, targets },

@@ -46,9 +46,10 @@ export function comparisonRows(trials: readonly Trial[], headline: string): stri
 export function scoreTable(trials: readonly Trial[], arm: Trial["arm"]): string[][] {
   const splits = Object.keys(trials[0]!.scores);
   const summaries = splits.map((split) => summarize(trials, arm, split));
+  const kinds = new Set(summaries.flatMap((summary) => Object.keys(summary)));
   return [
     ["", ...splits, "guessing"],
-    ...Object.keys(summaries[0]!).map((kind) => [
+    ...[...kinds].map((kind) => [
       kind,
       ...summaries.map((summary) => (summary[kind] ? formatSummary(summary[kind]) : "–")),
       summaries.map((summary) => formatScore(summary[kind]?.chance)).join(", "),
