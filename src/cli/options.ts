@@ -41,10 +41,17 @@ export function randAugmentOption(text: string): { operations: number; magnitude
   return { operations, magnitude, ...(list && { list }) };
 }
 
-/** A command with the options that all commands share. */
-export function commonCommand(name: string, description: string) {
+/** A command with the option that all commands share. */
+export function plainCommand(name: string, description: string) {
   return new Command(name)
     .description(description)
+    .option("--json", "print one JSON object on standard output", false)
+    .showHelpAfterError("(--help lists the options)");
+}
+
+/** A command that computes, with the options that all of those share. */
+export function commonCommand(name: string, description: string) {
+  return plainCommand(name, description)
     .addOption(
       new Option("--device <name>", "where tensors live and kernels run")
         .choices([...new Set([...deviceNames(), ...gpuDeviceNames])].filter((name) => name !== "meta"))
@@ -55,9 +62,7 @@ export function commonCommand(name: string, description: string) {
       "--blas [library]",
       "let OpenBLAS, MKL or Accelerate multiply matrices on the wasm device (needs npm i koffi)",
     )
-    .option("--seed <n>", "seed of everything random", wholeNumber(), 0)
-    .option("--json", "print one JSON object on standard output", false)
-    .showHelpAfterError("(--help lists the options)");
+    .option("--seed <n>", "seed of everything random", wholeNumber(), 0);
 }
 
 /** Makes the device of the common options the default one; plain `gpu` says which mode it is. */

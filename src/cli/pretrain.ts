@@ -1,5 +1,5 @@
 import path from "node:path";
-import cliProgress from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { getThreads } from "../tensor/devices.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import { finishRun } from "../train/report/report.ts";
@@ -16,6 +16,7 @@ import {
   useDevice,
   wholeNumber,
 } from "./options.ts";
+import { formatDuration, progressBar, quoted, Smooth, watchInterruption } from "./progress.ts";
 import { evaluationTable } from "./tables.ts";
 
 /** `viltgrad pretrain`: trains a model on pictures with captions, judges it and draws what it learnt. */
@@ -29,7 +30,7 @@ export function pretrainCommand() {
     )
     .option("--output <folder>", "run folder (default: runs/<time>-<preset>)")
     .option("--resume <folder>", "go on with the run of this folder")
-    .option("--from <folder>", "start from this checkpoint folder of Hugging Face Transformers; the preset trains it")
+    .option("--from <folder>", "start from this run, or from this checkpoint folder of Hugging Face Transformers")
     .option("--steps <n>", "steps of training", wholeNumber(1))
     .option("--batch-size <n>", "pairs of a batch", wholeNumber(2))
     .option("--learning-rate <x>", "highest learning rate", positiveNumber)
@@ -39,13 +40,19 @@ export function pretrainCommand() {
       "change training pictures by n operations of magnitude m, as 2,9",
       randAugmentOption,
     )
+    .option("--no-whole-words", "hide each token for itself, not whole words (the paper's ablation)")
+    .option("--masked-patches", "also hide patches and predict their brightness (the paper's ablation)", false)
     .option("--chinese-words", "hide whole Chinese words, not characters", false)
     .option("--truncate", "cut captions that are too long instead of refusing them", false)
     .option("--checkpoint-every <n>", "steps between checkpoints", wholeNumber(1), 200)
     .option("--evaluation-samples <n>", "samples of each split to judge by", wholeNumber(2), 400)
     .action(async (options, command) => {
       await useDevice(options);
-      const given = FIXED_BY_A_RUN.filter((name) => command.getOptionValueSource(name) === "cli");
+      const given = command.options.flatMap((option) => {
+        const name = option.attributeName();
+        const isFixed = (FIXED_BY_A_RUN as readonly string[]).includes(name);
+        return isFixed && command.getOptionValueSource(name) === "cli" ? [option.long!] : [];
+      });
       const run = await openRun(options, given);
       const finished = await trainWithProgress(run, options.checkpointEvery, options.device);
       if (!finished) {
@@ -69,7 +76,10 @@ export function pretrainCommand() {
 }
 
 /** What of the settings can be said on the command line. */
-const SETTINGS = ["steps", "batchSize", "learningRate", "hardNegatives", "randAugment", "chineseWords"] as const;
+const SETTINGS = [
+  ...(["steps", "batchSize", "learningRate", "hardNegatives", "randAugment"] as const),
+  ...(["wholeWords", "maskedPatches", "chineseWords"] as const),
+] as const;
 /** What a run that is resumed has settled already. */
 const FIXED_BY_A_RUN = ["preset", "data", "output", "from", "seed", "truncate", ...SETTINGS] as const;
 
@@ -87,9 +97,7 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   const { resume, output, from, preset, data, truncate, seed } = options;
   if (resume !== undefined) {
     if (given.length > 0)
-      throw new ConfigError(
-        `pretrain: a resumed run keeps its settings; leave out ${given.map(optionName).join(", ")}`,
-      );
+      throw new ConfigError(`pretrain: a resumed run keeps its settings; leave out ${given.join(", ")}`);
     return resumeRun(resume);
   }
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
@@ -98,19 +106,18 @@ function openRun(options: OpenOptions, given: readonly string[]): Promise<Run> {
   return startRun({ folder, preset, data: { name: data, truncate }, settings, seed, ...(from && { from }) });
 }
 
-const optionName = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** What to type to get this run again. */
 function commandOf({ state: { preset, data, settings, seed, from } }: Run): string {
-  const quoted = (name: string) => (/^[\w./-]+$/.test(name) ? name : JSON.stringify(name));
-  const { steps, batchSize, learningRate, hardNegatives, randAugment, chineseWords } = settings;
+  const { steps, batchSize, learningRate, hardNegatives, randAugment } = settings;
   return [
     `viltgrad pretrain --preset ${preset} --data ${quoted(data.name)} --seed ${seed}`,
     `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
     ...(from ? [`--from ${quoted(from)}`] : []),
     ...(hardNegatives ? [`--hard-negatives ${hardNegatives}`] : []),
     ...(randAugment ? [`--rand-augment ${Object.values(randAugment).join(",")}`] : []),
-    ...(chineseWords ? ["--chinese-words"] : []),
+    ...(settings.wholeWords ? [] : ["--no-whole-words"]),
+    ...(settings.maskedPatches ? ["--masked-patches"] : []),
+    ...(settings.chineseWords ? ["--chinese-words"] : []),
     ...(data.truncate ? ["--truncate"] : []),
   ].join(" ");
 }
@@ -127,23 +134,17 @@ async function trainWithProgress(run: Run, checkpointEvery: number, device: stri
       `A step takes about ${(seconds * 1000).toFixed(0)} ms: ${left} steps in about ${formatDuration(seconds * left)}.`,
     );
   }
-  let interrupted = false;
-  const onInterrupt = () => {
-    interrupted = true;
-  };
-  process.once("SIGINT", onInterrupt);
-  process.once("SIGTERM", onInterrupt);
+  const interruption = watchInterruption();
   const progress = new Progress(run);
   try {
     return await train(run, {
       checkpointEvery,
       onStep: (metrics) => progress.show(metrics),
-      shouldStop: () => interrupted,
+      shouldStop: interruption.happened,
     });
   } finally {
     progress.stop();
-    process.removeListener("SIGINT", onInterrupt);
-    process.removeListener("SIGTERM", onInterrupt);
+    interruption.end();
   }
 }
 
@@ -151,19 +152,16 @@ type Shown = Parameters<NonNullable<Parameters<typeof train>[1]["onStep"]>>[0];
 
 /** The bar on standard error: losses, accuracies, rates, memory and the time left, smoothed over recent steps. */
 class Progress {
-  readonly #bar: cliProgress.SingleBar;
+  readonly #bar: SingleBar;
   readonly #batchSize: number;
+  readonly #smooth = new Smooth();
   #secondsPerStep = 0;
-  #smooth: Record<string, number> = {};
 
   constructor({ state, pretrainer }: Run) {
     this.#batchSize = state.settings.batchSize;
     const format =
       "{bar} {value}/{total} | mlm {mlm} itm {itm} wpa {wpa} | words {words} pairs {pairs} | {samples}/s {tokens} tok/s | {memory} MB | {left} left";
-    this.#bar = new cliProgress.SingleBar(
-      { format, noTTYOutput: true, notTTYSchedule: 5000, barsize: 20, stream: process.stderr, gracefulExit: false },
-      cliProgress.Presets.shades_classic,
-    );
+    this.#bar = progressBar(format);
     const dashes = {
       mlm: "-",
       itm: "-",
@@ -179,16 +177,16 @@ class Progress {
   }
 
   show({ step, seconds, tokens, mlmLoss, itmLoss, wpaLoss, mlmAccuracy, itmAccuracy }: Shown): void {
-    this.#secondsPerStep = this.#average("seconds", seconds);
+    this.#secondsPerStep = this.#smooth.average("seconds", seconds);
     const wpa = Object.values(wpaLoss).reduce((a, b) => a + b, 0);
     this.#bar.update(step, {
-      mlm: this.#average("mlm", mlmLoss).toFixed(2),
-      itm: this.#average("itm", itmLoss).toFixed(2),
-      wpa: this.#average("wpa", wpa).toFixed(2),
-      words: this.#average("words", mlmAccuracy).toFixed(2),
-      pairs: this.#average("pairs", itmAccuracy).toFixed(2),
+      mlm: this.#smooth.average("mlm", mlmLoss).toFixed(2),
+      itm: this.#smooth.average("itm", itmLoss).toFixed(2),
+      wpa: this.#smooth.average("wpa", wpa).toFixed(2),
+      words: this.#smooth.average("words", mlmAccuracy).toFixed(2),
+      pairs: this.#smooth.average("pairs", itmAccuracy).toFixed(2),
       samples: (this.#batchSize / this.#secondsPerStep).toFixed(0),
-      tokens: (this.#average("tokens", tokens) / this.#secondsPerStep).toFixed(0),
+      tokens: (this.#smooth.average("tokens", tokens) / this.#secondsPerStep).toFixed(0),
       memory: (process.memoryUsage.rss() / 1e6).toFixed(0),
       left: formatDuration((this.#bar.getTotal() - step) * this.#secondsPerStep),
     });
@@ -197,17 +195,4 @@ class Progress {
   stop(): void {
     this.#bar.stop();
   }
-
-  /** Exponential average; the first value stands for itself. */
-  #average(name: string, value: number): number {
-    const before = this.#smooth[name] ?? value;
-    this.#smooth[name] = 0.95 * before + 0.05 * value;
-    return this.#smooth[name];
-  }
-}
-
-function formatDuration(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(Math.round(seconds % 60)).padStart(2, "0")} s`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }

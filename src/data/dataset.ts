@@ -56,8 +56,8 @@ export interface CaptionedImages {
   size(split: string): number;
   /** @param index whole number in [0, size(split)) */
   sample(split: string, index: number, options?: SampleOptions): Sample | Promise<Sample>;
-  /** What captions that are drawn need of a model: tokens of the vocabulary, and of the longest caption. */
-  readonly needs?: { readonly vocabulary: number; readonly caption: number };
+  /** Of captions that are drawn. */
+  readonly needs?: TextNeeds;
   /** Every caption of every split, where they are finitely many: what can be checked before training begins. */
   captions?(): Iterable<Pick<Sample, "caption" | "record">>;
   /** What can be changed in a picture so that its caption becomes false in that one point; none where it is not said. */
@@ -69,6 +69,14 @@ export interface CaptionedImages {
   hardNegative?(change: string, split: string, index: number, options?: SampleOptions): Sample | null;
   /** The tokens of a WordPiece vocabulary for these captions, special tokens first, at most `maxSize` of them. */
   vocabulary(maxSize: number): string[];
+}
+
+/** What texts that are drawn need of a model. */
+export interface TextNeeds {
+  /** Every word that occurs, one that is cut into pieces as the list of them. */
+  readonly words: readonly (string | readonly string[])[];
+  /** Tokens of the longest text, [CLS] and [SEP] included. */
+  readonly length: number;
 }
 
 /** @throws {DataError} naming the splits there are */

@@ -16,6 +16,8 @@ import { fromArray, type Placement } from "../tensor/create.ts";
 import { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltInput } from "../vilt/model.ts";
+import { drawMaskedPatches, patchBrightness } from "../vilt/objectives/masked-patch-prediction.ts";
+import { patchGrid } from "../vilt/patch-mask.ts";
 import type { PretrainingBatch } from "../vilt/pretraining.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -27,6 +29,7 @@ export interface HostBatch {
   readonly images: ImageBatch;
   readonly matchingImages: ImageBatch;
   readonly matchingLabels: Int32Array;
+  readonly maskedPatches?: PretrainingBatch["maskedPatches"];
 }
 
 export interface BatchOptions {
@@ -34,6 +37,8 @@ export interface BatchOptions {
   readonly tokenizer: Tokenizer;
   readonly settings: TrainingSettings;
   readonly maxTextLength: number;
+  /** Side of a patch in pixels, for masked patches. */
+  readonly patchSize: number;
   /** Cut captions that are too long; otherwise they are an error. */
   readonly truncate: boolean;
   /** Says what the words of captions with ideographs are, which are then masked whole. */
@@ -68,11 +73,19 @@ export class Batches {
     });
     const pool = collateImages([...samples, ...others]);
     const own = samples.map((_, b) => b);
+    const images = selectImages(pool, own);
     return {
       ...texts,
-      ...{ images: selectImages(pool, own), matchingImages: selectImages(pool, imageOf) },
-      matchingLabels: pairs.labels,
+      ...{ images, matchingImages: selectImages(pool, imageOf), matchingLabels: pairs.labels },
+      ...(settings.maskedPatches && { maskedPatches: this.#maskedPatches(images, rng) }),
     };
+  }
+
+  #maskedPatches({ pixelValues, size, height, width }: ImageBatch, rng: Rng): PretrainingBatch["maskedPatches"] {
+    const { patchSize } = this.options;
+    const [rows, columns] = patchGrid({ height, width, patchSize });
+    const brightness = patchBrightness(pixelValues, [size, 3, height, width], patchSize);
+    return { ...drawMaskedPatches(size * rows * columns, rng), brightness };
   }
 
   /** A sample is augmented alike wherever it stands in a step, so that a hard negative differs in its one point alone. */
@@ -102,7 +115,7 @@ export class Batches {
       const { caption } = samples[b]!;
       const continuations = segment && hasIdeograph(caption) && chineseContinuations(encoding.tokens, segment(caption));
       return maskTokens(encoding, tokenizer, {
-        ...{ rng, probability: settings.maskProbability },
+        ...{ rng, probability: settings.maskProbability, wholeWords: settings.wholeWords },
         ...(continuations && { continuations }),
       });
     });

@@ -82,3 +82,9 @@ export function softScore(logits: ArrayLike<number>, targets: ArrayLike<number>,
   for (let row = 0; row < n; row++) total += targets[row * classes + argmaxOf(logits, row * classes, classes)]!;
   return total / n;
 }
+
+/** The `count` largest probabilities, with their classes. */
+export function likeliest(probabilities: readonly number[], count: number): { at: number; share: number }[] {
+  const ordered = probabilities.map((share, at) => ({ at, share })).sort((a, b) => b.share - a.share || a.at - b.at);
+  return ordered.slice(0, count);
+}

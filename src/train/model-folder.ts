@@ -33,9 +33,11 @@ export interface ModelFolder {
 
 const WEIGHTS = "model.safetensors";
 
-/** Whether a folder looks like a checkpoint of Hugging Face Transformers. */
+/** Whether a folder looks like a checkpoint of Hugging Face Transformers, and not like a run of pre-training. */
 export function isModelFolder(folder: string): boolean {
-  return existsSync(path.join(folder, "config.json")) && existsSync(path.join(folder, WEIGHTS));
+  const config = path.join(folder, "config.json");
+  if (!existsSync(config) || !existsSync(path.join(folder, WEIGHTS))) return false;
+  return readFileSync(config, "utf8").includes('"model_type"');
 }
 
 /**

@@ -21,6 +21,8 @@ export interface StepMetrics {
   readonly loss: number;
   readonly mlmLoss: number;
   readonly itmLoss: number;
+  /** Of masked patches, where the settings mask them. */
+  readonly mppLoss?: number;
   /** One for each layer that is aligned, weighted, by the layer's name. */
   readonly wpaLoss: Readonly<Record<string, number>>;
   /** Of the masked tokens, and of the pairs of this batch. */
@@ -94,9 +96,11 @@ function resultsOf({
   maskedLanguageModeling: mlm,
   imageTextMatching: itm,
   wordPatchAlignment,
+  maskedPatchPrediction: mpp,
 }: Losses): Tensor[] {
   const alignments = wordPatchAlignment.map(({ loss }) => loss);
-  return [total, mlm.loss, itm.loss, itm.logits, ...alignments, ...(mlm.logits ? [mlm.logits] : [])];
+  const optional = [mlm.logits, mpp?.loss].flatMap((tensor) => tensor ?? []);
+  return [total, mlm.loss, itm.loss, itm.logits, ...alignments, ...optional];
 }
 
 function keepResults(losses: Losses): void {
@@ -106,6 +110,7 @@ function keepResults(losses: Losses): void {
 /** Waits for the device, reads, and gives the memory back. */
 async function readResults(losses: Losses, batch: HostBatch) {
   const { total, maskedLanguageModeling: mlm, imageTextMatching: itm, wordPatchAlignment } = losses;
+  const { maskedPatchPrediction: mpp } = losses;
   const item = async (x: Tensor) => (await x.data())[0]!;
   const classes = mlm.logits?.shape[1] ?? 1;
   const words = countCorrect((await mlm.logits?.data()) ?? [], mlm.labels, classes);
@@ -116,6 +121,7 @@ async function readResults(losses: Losses, batch: HostBatch) {
     loss: await item(total),
     mlmLoss: await item(mlm.loss),
     itmLoss: await item(itm.loss),
+    ...(mpp && { mppLoss: await item(mpp.loss) }),
     wpaLoss,
     mlmAccuracy: words.correct / Math.max(1, words.counted),
     itmAccuracy: pairs.correct / Math.max(1, pairs.counted),

@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { segmentChinese } from "../data/chinese-segmenter.ts";
 import type { CaptionedImages } from "../data/dataset.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
+import { vocabularyOf } from "../data/vocabulary.ts";
 import type { Placement } from "../tensor/create.ts";
 import { ConfigError, DataError } from "../tensor/errors.ts";
 import { getPreset } from "../vilt/config.ts";
@@ -19,7 +20,7 @@ import {
 } from "./checkpoint.ts";
 import { openDataset } from "./data-source.ts";
 import { writeFileAtomic } from "./files.ts";
-import { readFoundation } from "./foundation.ts";
+import { adopt, readFoundation } from "./foundation.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { Pretrainer, type StepMetrics } from "./pretrainer.ts";
 import { type SettingChanges, trainingSettings } from "./settings.ts";
@@ -40,7 +41,7 @@ export interface NewRun {
   readonly data: DataSource;
   readonly settings: SettingChanges;
   readonly seed: number;
-  /** A checkpoint folder of Hugging Face Transformers whose model and vocabulary to start from. */
+  /** A run folder, or a checkpoint folder of Hugging Face Transformers, whose model and vocabulary to start from. */
   readonly from?: string;
   readonly placement?: Placement;
 }
@@ -67,17 +68,22 @@ export async function startRun({ folder, preset, data, settings, seed, from, pla
     throw new DataError(
       `${data.name}: ${dataset.size("train")} training samples do not fill a batch of ${full.batchSize}`,
     );
+  const { needs } = dataset;
   const tokenizer = foundation
     ? new Tokenizer(foundation.vocabulary, from)
-    : new Tokenizer(dataset.vocabulary(Math.max(base.vocabularySize, dataset.needs?.vocabulary ?? 0)), data.name);
-  const maxTextLength = foundation ? base.maxTextLength : Math.max(base.maxTextLength, dataset.needs?.caption ?? 0);
+    : new Tokenizer(
+        dataset.vocabulary(Math.max(base.vocabularySize, vocabularyOf(needs?.words ?? []).length)),
+        data.name,
+      );
+  const maxTextLength = foundation ? base.maxTextLength : Math.max(base.maxTextLength, needs?.length ?? 0);
   const limits = { maxLength: maxTextLength, truncate: data.truncate };
   for (const { caption, record } of dataset.captions?.() ?? []) tokenizer.encode(caption, { ...limits, record });
-  const model = { ...base, maxTextLength, vocabularySize: tokenizer.vocabulary.length };
+  const maskedPatches = base.maskedPatches || full.maskedPatches;
+  const model = { ...base, maxTextLength, maskedPatches, vocabularySize: tokenizer.vocabulary.length };
   const { vocabulary } = tokenizer;
   const state = { preset, model, wordPatchAlignment, settings: full, seed, data, vocabulary, ...(from && { from }) };
   const pretrainer = new Pretrainer({ ...state, ...(placement && { placement }) });
-  foundation?.adopt(pretrainer.model);
+  if (foundation) adopt(pretrainer.model, foundation);
   // From here on the folder can be resumed, however early the run is killed.
   await saveCheckpoint(path.join(folder, CHECKPOINT_FILE), pretrainer, state);
   writeFileAtomic(path.join(folder, "config.json"), `${JSON.stringify(state, null, 2)}\n`);
@@ -140,7 +146,7 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
 const batchesOf = ({ state, dataset, tokenizer }: Pick<Run, "state" | "dataset" | "tokenizer">) =>
   new Batches({
     ...{ dataset, tokenizer, settings: state.settings, seed: state.seed },
-    ...{ maxTextLength: state.model.maxTextLength, truncate: state.data.truncate },
+    ...{ maxTextLength: state.model.maxTextLength, patchSize: state.model.patchSize, truncate: state.data.truncate },
     ...(state.settings.chineseWords && { segment: (text: string) => segmentChinese(text) }),
   });
 

@@ -16,8 +16,12 @@ export const TrainingSettings = z
     beta2: z.number().min(0).lt(1),
     /** Longest gradient, over all parameters. */
     clipNorm: z.number().positive(),
-    /** Part of the tokens that are hidden, whole words at a time. */
+    /** Part of the tokens that are hidden. */
     maskProbability: z.number().gt(0).lt(1),
+    /** Hides whole words; without it each token for itself (the paper's ablation, Table 5). */
+    wholeWords: z.boolean().default(true),
+    /** Also hides patches and predicts their brightness, in a third pass (the paper's ablation, Table 5). */
+    maskedPatches: z.boolean().default(false),
     /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
     pairing: z.enum(["previous", "drawn"]),
     /**
@@ -58,6 +62,8 @@ const recipe: Settings = {
   beta2: 0.98,
   clipNorm: 1,
   maskProbability: 0.3,
+  wholeWords: true,
+  maskedPatches: false,
   pairing: "previous",
   hardNegatives: 0,
   randAugment: null,

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -7,49 +6,14 @@ import { Resvg } from "@resvg/resvg-js";
 import sharp from "sharp";
 import t, { type Test } from "tap";
 import { parseSafetensors, parseSafetensorsHeader, serializeSafetensors } from "../../src/data/safetensors.ts";
+import { commandIn, jsonOf } from "./support.ts";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-if (!existsSync(main)) throw new Error("dist/cli/main.js is missing: npm install or npm run build makes it");
 const golden = fileURLToPath(new URL("../golden", import.meta.url));
 
 const folder = t.testdir();
 const at = (...names: string[]) => path.join(folder, ...names);
-
-interface Outcome {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command in the test's folder, without the loaders that the test runner gives to all children: they are slow. */
-function viltgrad(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<Outcome> {
-  const command = ["NODE_OPTIONS=", process.execPath, main, ...args];
-  const child = spawn("env", command, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  onStart?.(child);
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
-  });
-}
-
-/** Runs a command that must succeed and print one JSON object, and nothing else, on standard output. */
-async function json<T = Record<string, unknown>>(t: Test, args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await viltgrad([...args, "--json"]);
-  t.equal(code, 0, `${args[0]}: ${stderr}`);
-  const lines = stdout.split("\n");
-  t.same([lines.length, lines[1]], [2, ""], `${args[0]}: one line`);
-  const value = JSON.parse(lines[0]!) as T;
-  t.type(value, Object);
-  return value;
-}
+const viltgrad = commandIn(folder);
+const json = <T = Record<string, unknown>>(t: Test, args: readonly string[]) => jsonOf<T>(t, viltgrad, args);
 
 /** Content of every file below a folder. */
 const snapshot = (folder: string): Record<string, string> =>
@@ -107,7 +71,9 @@ writeFileSync(at("cut.png"), readFileSync(at("square.png")).subarray(0, 1000));
 writeFileSync(at("text.txt"), "no picture, no checkpoint");
 const CAPTION = "a red dog left of a cat";
 
-const commands = ["pretrain", "evaluate", "embed", "visualize", "profile", "verify", "convert"];
+const commands = [
+  ...["pretrain", "finetune", "ablate", "evaluate", "predict", "embed", "visualize", "profile", "verify", "convert"],
+];
 /** The run that the other commands are tried on. */
 const pretraining = await viltgrad([
   ...["pretrain", "--preset", "tiny", "--steps", "4", "--batch-size", "8"],
@@ -477,9 +443,8 @@ t.test("pretrain: a run is never overwritten, and a resumed one keeps its settin
 t.test("pretrain: an interrupt saves; the resumed run ends with the bits of an uninterrupted one", async (t) => {
   const settings = ["--preset", "toy", "--steps", "60", "--batch-size", "8", "--seed", "5", "--hard-negatives", "0.5"];
   const rest = ["--evaluation-samples", "2", "--checkpoint-every", "7", "--json"];
-  const stopped = await viltgrad(
-    ["pretrain", ...settings, ...rest, "--output", "stopped", "--threads", "1"],
-    (child) => {
+  const stopped = await viltgrad(["pretrain", ...settings, ...rest, "--output", "stopped", "--threads", "1"], {
+    onStart(child) {
       const log = at("stopped", "metrics.jsonl");
       const timer = setInterval(() => {
         if (!existsSync(log) || statSync(log).size === 0) return;
@@ -488,7 +453,7 @@ t.test("pretrain: an interrupt saves; the resumed run ends with the bits of an u
       }, 5);
       child.on("exit", () => clearInterval(timer));
     },
-  );
+  });
   t.same([stopped.code, stopped.signal], [0, null], stopped.stderr);
   const { step, ...result } = JSON.parse(stopped.stdout) as { step: number };
   t.same(result, { folder: "stopped", finished: false });

@@ -122,7 +122,15 @@ t.test("training: with a segmenter no word is cut, without one characters are wo
   const vocabulary = vocabularyOf([...new Set(captions.join("").replaceAll(" ", ""))]);
   const characters = new Tokenizer(vocabulary);
   const settings = trainingSettings("toy", { steps: 40, batchSize: 4, maskProbability: 0.4 });
-  const options = { dataset, tokenizer: characters, settings, seed: 1, maxTextLength: 20, truncate: false };
+  const options = {
+    dataset,
+    tokenizer: characters,
+    settings,
+    seed: 1,
+    maxTextLength: 20,
+    patchSize: 16,
+    truncate: false,
+  };
   const cutIn = async (batches: Batches) => {
     let [cut, targets] = [0, 0];
     for (const step of range(40)) {

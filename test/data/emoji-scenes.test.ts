@@ -13,6 +13,7 @@ import {
 import { thingDistribution } from "../../src/data/emoji-scenes/plan.ts";
 import { hasDrawing, iconNames, sprite } from "../../src/data/emoji-scenes/sprites.ts";
 import { Tokenizer } from "../../src/data/tokenizer.ts";
+import { vocabularyOf } from "../../src/data/vocabulary.ts";
 
 const STYLES = [...TRAIN_STYLES, ...UNSEEN_STYLES];
 const basic = new EmojiScenes({ seed: 7 });
@@ -266,7 +267,7 @@ t.test("the vocabulary and the longest caption are as large as the data set says
     const lengths = Array.from({ length: 2000 }, (_, i) => {
       return tokenizer.encode(scenes.sample("validation", i).caption).ids.length;
     });
-    t.equal(tokenizer.vocabulary.length, scenes.needs.vocabulary);
-    t.equal(Math.max(...lengths), scenes.needs.caption, scenes.level);
+    t.equal(tokenizer.vocabulary.length, vocabularyOf(scenes.needs.words).length);
+    t.equal(Math.max(...lengths), scenes.needs.length, scenes.level);
   }
 });

@@ -179,7 +179,15 @@ t.test("training: the settings and the step decide every bit", async (t) => {
   const tokenizer = new Tokenizer(scenes.vocabulary(99));
   const of = (changes: SettingChanges = {}) => {
     const settings = trainingSettings("toy", { steps: 20, batchSize: 8, ...changes });
-    return new Batches({ dataset: scenes, tokenizer, settings, seed: 1, maxTextLength: 20, truncate: false });
+    return new Batches({
+      dataset: scenes,
+      tokenizer,
+      settings,
+      seed: 1,
+      maxTextLength: 20,
+      patchSize: 12,
+      truncate: false,
+    });
   };
   const randAugment = { operations: 2, magnitude: 9 };
   const changes = { randAugment, hardNegatives: 1, pairing: "drawn" } as const;

@@ -18,13 +18,13 @@ const some = { steps: 20, batchSize: 8 };
 
 function ofScenes(changes: Partial<TrainingSettings> = {}, seed = 1): Batches {
   const settings = trainingSettings("toy", { ...some, ...changes });
-  return new Batches({ dataset: scenes, tokenizer, settings, seed, maxTextLength: 16, truncate: false });
+  return new Batches({ dataset: scenes, tokenizer, settings, seed, maxTextLength: 16, patchSize: 12, truncate: false });
 }
 
 function ofList(dataset: ListedImages, changes: Partial<TrainingSettings> = {}, { truncate = false, limit = 16 } = {}) {
   const words = new Tokenizer(dataset.vocabulary(99));
   const settings = trainingSettings("toy", { ...some, ...changes });
-  return new Batches({ dataset, tokenizer: words, settings, seed: 1, maxTextLength: limit, truncate });
+  return new Batches({ dataset, tokenizer: words, settings, seed: 1, maxTextLength: limit, patchSize: 16, truncate });
 }
 
 /** The numbers of picture `b`. */
@@ -90,7 +90,7 @@ t.test("hard negatives: from half-way on, the caption's own picture with one poi
     [hardScenes, 1, "previous"],
   ] as const) {
     const words = new Tokenizer(dataset.vocabulary(200));
-    const options = { dataset, tokenizer: words, seed: 1, maxTextLength: 20, truncate: false };
+    const options = { dataset, tokenizer: words, seed: 1, maxTextLength: 20, patchSize: 8, truncate: false };
     const settings = trainingSettings("toy", { ...some, pairing });
     const [plain, hard] = [0, part].map(
       (hardNegatives) => new Batches({ ...options, settings: { ...settings, hardNegatives } }),
@@ -182,6 +182,38 @@ t.test("a caption that is too long is an error that names its record, or is cut"
     range(4).some((b) => texts.ids[6 * b + 5] === 3),
     "the cut one ends with [SEP]",
   );
+});
+
+t.test("masked patches: a part of the batch's own pictures, with their brightness", async (t) => {
+  const { maskedPatches: none } = await ofScenes({}).at(0);
+  t.equal(none, undefined);
+  const batches = ofScenes({ maskedPatches: true });
+  const { images, maskedPatches } = await batches.at(0);
+  const { selected, hidden, brightness } = maskedPatches!;
+  const patches = Math.floor(images.height / 12) * Math.floor(images.width / 12) * images.size;
+  t.same([selected.length, hidden.length, brightness.length], [patches, patches, 3 * patches]);
+  const share = range(40).map(async (step) => Array.from((await batches.at(step)).maskedPatches!.selected));
+  const drawn = (await Promise.all(share)).flat();
+  const mean = drawn.reduce((sum, value) => sum + value, 0) / drawn.length;
+  t.ok(Math.abs(mean - 0.15) < 4 * (0.15 * 0.85) ** 0.5 * drawn.length ** -0.5, `${mean} of ${drawn.length}`);
+  let sum = 0;
+  for (let y = 0; y < 12; y++) for (let x = 0; x < 12; x++) sum += images.pixelValues[y * images.width + x]! / 2 + 0.5;
+  t.equal(brightness[0], Math.trunc((sum / 144) * 255), "the first patch's red");
+});
+
+t.test("without whole words, pieces of a word are masked by themselves", async (t) => {
+  const cut = async (wholeWords: boolean) => {
+    let parted = 0;
+    for (const step of range(60)) {
+      const { texts, maskedLabels } = await ofScenes({ wholeWords }).at(step);
+      for (const [i, id] of texts.ids.entries())
+        if (tokenizer.vocabulary[id]!.startsWith("##"))
+          parted += Number(maskedLabels[i]! >= 0 !== maskedLabels[i - 1]! >= 0);
+    }
+    return parted;
+  };
+  t.equal(await cut(true), 0);
+  t.ok((await cut(false)) > 10);
 });
 
 t.test("a batch of noise to count by is a batch that can be trained on", async (t) => {

@@ -5,7 +5,8 @@ import type { PlacedKind, ScenePlan } from "./plan.ts";
 /** How the place of the first thing of a caption relates to that of the second. */
 export type Relation = "to the left of" | "to the right of" | "above" | "below";
 
-const RELATIONS: Readonly<Record<Relation, (a: Box, b: Box) => boolean>> = {
+/** Whether a relation holds of two boxes: the first lies wholly beyond an edge of the second. */
+export const RELATIONS: Readonly<Record<Relation, (a: Box, b: Box) => boolean>> = {
   "to the left of": (a, b) => a.x + a.width <= b.x,
   "to the right of": (a, b) => b.x + b.width <= a.x,
   above: (a, b) => a.y + a.height <= b.y,

@@ -6,6 +6,7 @@ import {
   checkSplit,
   type Sample,
   type SampleOptions,
+  type TextNeeds,
   type Thing,
 } from "../dataset.ts";
 import { denormalizeImage, normalizeImage } from "../image.ts";
@@ -60,7 +61,7 @@ export class EmojiScenes implements CaptionedImages {
   readonly splits = EMOJI_SPLITS;
   readonly changes: readonly Change[];
   /** With relations the longest caption is like "a blue book to the left of a green book , and a red heart". */
-  readonly needs: { readonly vocabulary: number; readonly caption: number };
+  readonly needs: TextNeeds;
   readonly level: Level;
   readonly canvas: Canvas;
   readonly #rng: Rng;
@@ -70,7 +71,7 @@ export class EmojiScenes implements CaptionedImages {
     if (![height, width].every((side) => Number.isInteger(side) && side >= 16))
       throw new ConfigError(`emoji-scenes: a picture has 16 pixels or more a side, not ${height}×${width}`);
     this.level = level;
-    this.needs = { vocabulary: vocabularyOf(captionWords(level)).length, caption: level === "hard" ? 17 : 13 };
+    this.needs = { words: captionWords(level), length: level === "hard" ? 17 : 13 };
     this.changes = level === "hard" ? ["thing", "relation"] : ["thing"];
     this.canvas = { height, width };
     this.#rng = new Rng(seed).split(`emoji-scenes/${level}`);
@@ -108,7 +109,7 @@ export class EmojiScenes implements CaptionedImages {
 
   /** 53 tokens at the basic level. @throws {ConfigError} when `maxSize` is less than the captions need */
   vocabulary(maxSize: number): string[] {
-    const vocabulary = vocabularyOf(captionWords(this.level));
+    const vocabulary = vocabularyOf(this.needs.words);
     if (vocabulary.length > maxSize)
       throw new ConfigError(`emoji-scenes: captions need ${vocabulary.length} tokens, the vocabulary has ${maxSize}`);
     return vocabulary;

@@ -4,7 +4,7 @@ import type { LoggedStep } from "../metrics-log.ts";
 /** Points of a line in a chart; more are averaged in groups, which also smooths the noise of single batches. */
 const MOST_POINTS = 150;
 
-type Lines = Readonly<Record<string, (step: LoggedStep) => number>>;
+type Lines<Step = LoggedStep> = Readonly<Record<string, (step: Step) => number>>;
 
 /** Charts of what training logged, by name. */
 export async function curves(steps: readonly LoggedStep[]): Promise<Record<string, string>> {
@@ -17,6 +17,7 @@ export async function curves(steps: readonly LoggedStep[]): Promise<Record<strin
   const losses: Lines = {
     "masked words": ({ mlmLoss }) => mlmLoss,
     matching: ({ itmLoss }) => itmLoss,
+    ...(steps[0]?.mppLoss !== undefined && { "masked patches": ({ mppLoss }) => mppLoss! }),
   };
   const accuracies: Lines = {
     "masked tokens": ({ mlmAccuracy }) => mlmAccuracy,
@@ -30,8 +31,11 @@ export async function curves(steps: readonly LoggedStep[]): Promise<Record<strin
   };
 }
 
-/** Means over equal groups of steps. */
-function pointsOf(steps: readonly LoggedStep[], lines: Lines): ChartPoint[] {
+/** Points of the lines of a chart: means over equal groups of steps. */
+export function pointsOf<Step extends { readonly step: number }>(
+  steps: readonly Step[],
+  lines: Lines<Step>,
+): ChartPoint[] {
   const length = Math.max(1, Math.ceil(steps.length / MOST_POINTS));
   return Object.entries(lines).flatMap(([line, valueOf]) =>
     Array.from({ length: Math.ceil(steps.length / length) }, (_, i) => {
