@@ -56,18 +56,9 @@ export class Training {
     const settings = trainingSettings("toy", { steps, batchSize });
     this.#dataset = new Shapes(seed);
     this.#tokenizer = new Tokenizer(this.#dataset.vocabulary(), "shapes");
-    const { maxTextLength } = preset;
-
+    const { maxTextLength, patchSize } = preset;
     const [dataset, tokenizer] = [this.#dataset, this.#tokenizer];
-    this.#batches = new Batches({
-      dataset,
-      tokenizer,
-      settings,
-      maxTextLength,
-      patchSize: preset.patchSize,
-      truncate: false,
-      seed,
-    });
+    this.#batches = new Batches({ dataset, tokenizer, settings, maxTextLength, patchSize, truncate: false, seed });
     const model = { ...preset, vocabularySize: tokenizer.vocabulary.length };
     this.#pretrainer = new Pretrainer({ model, wordPatchAlignment, settings, seed, placement: { device } });
   }
