@@ -6,7 +6,7 @@ import { readFoundation } from "../train/foundation.ts";
 import { isModelFolder } from "../train/model-folder.ts";
 import { RETRIEVAL_POOL } from "../train/report/report.ts";
 import { compare } from "../train/tasks/comparison.ts";
-import { taskNames, tasks } from "../train/tasks/open.ts";
+import { openTask, taskNames, tasks } from "../train/tasks/open.ts";
 import { scoreTable } from "../train/tasks/report.ts";
 import { fineTuningSettings } from "../train/tasks/settings.ts";
 import { commonCommand, printResult, useDevice, wholeNumber } from "./options.ts";
@@ -56,6 +56,11 @@ async function judgeTask(folder: string, { data, split, samples, truncate, seed,
   const foundation = await readFoundation(folder);
   const name = taskNames.find((name) => tasks[name].models === foundation.task);
   if (!name) throw new ConfigError(`evaluate: ${folder} is a model for ${foundation.task}, which has no scores`);
+  const task = await openTask(name, data ?? tasks[name].data, foundation.config, seed);
+  if (task.labels.join("\n") !== foundation.labels.join("\n"))
+    throw new ConfigError(
+      `evaluate: ${folder} chooses among other answers than those of ${data ?? tasks[name].data}; --data names what it was fine-tuned on`,
+    );
   const settings = fineTuningSettings(tasks[name].settings);
   const options = { name, foundation, settings, truncate, samples, seeds: [seed], arms: ["zero-shot"] as const };
   const trials = await compare({ ...options, data: data ?? tasks[name].data, ...(split && { splits: split }) });

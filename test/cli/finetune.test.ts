@@ -86,6 +86,7 @@ t.test("what cannot be done is refused in one line, and nothing is written", asy
     [["finetune", "vqa", "--from", "nothing"], /no checkpoint there/],
     [["finetune", "vqa", "--from", "run", "--output", "run"], /run exists already/],
     [["finetune", "nlvr2", "--from", "run", "--data", "nowhere"], /nowhere/],
+    [["evaluate", "vqa", "--data", "emoji-scenes"], /chooses among other answers/],
     [["predict", "vqa", "--image", "grey.png", "grey.png", "--text", "a"], /takes 1 pictures, not 2/],
     [["predict", "run", "--image", "grey.png", "--text", "a cat"], /no \[MASK\]/],
     [["predict", "run", "--image", "none.png", "--text", "a [MASK]"], /none\.png/],
