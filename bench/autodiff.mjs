@@ -115,9 +115,14 @@ const { model } = getPreset(options.preset);
 const [batch, tokens] = [16, 50];
 const results = [
   ...gradientCost("mlp", new Mlp(256, 1024, { rng, device }), [256, 256], { layers: "256, 1024, 256", batch: 256 }),
-  ...gradientCost(`block ${options.preset}`, new EncoderLayer(model, { rng, device }), [batch, tokens, model.hiddenSize], {
-    ...{ hiddenSize: model.hiddenSize, heads: model.numHeads, mlpRatio: model.mlpRatio, batch, tokens },
-  }),
+  ...gradientCost(
+    `block ${options.preset}`,
+    new EncoderLayer(model, { rng, device }),
+    [batch, tokens, model.hiddenSize],
+    {
+      ...{ hiddenSize: model.hiddenSize, heads: model.numHeads, mlpRatio: model.mlpRatio, batch, tokens },
+    },
+  ),
   ...recordingCost(),
 ];
 

@@ -58,6 +58,7 @@ const results = counts.map((threads) => {
   const sorted = times.get(threads).sort((a, b) => a - b);
   const medianMs = median(sorted);
   const gflops = flopsPerStep() / medianMs / 1e6;
-  return { name: "train-step", preset: options.preset, device: "wasm", threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops, config };
+  const timing = { threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops };
+  return { name: "train-step", preset: options.preset, device: "wasm", ...timing, config };
 });
 printResults(results, options.json);

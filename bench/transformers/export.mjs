@@ -40,14 +40,12 @@ for (const folder of process.argv.slice(2)) {
   const interleave = (lists, size) =>
     Array.from({ length: B }, (_, b) => lists.flatMap((list) => [...list.subarray(b * size, (b + 1) * size)])).flat();
   const stacked = images > 1 ? [B, images] : [B];
+  const masks = pixels.map(() => pixelMask);
   const tensors = new Map([
     ["in/input_ids", { shape: [B, T], data: ids }],
     ["in/attention_mask", { shape: [B, T], data: textMask }],
     ["in/pixel_values", { shape: [...stacked, C, H, W], data: Float32Array.from(interleave(pixels, C * H * W)) }],
-    [
-      "in/pixel_mask",
-      { shape: [...stacked, H, W], data: Int32Array.from(interleave(pixels.map(() => pixelMask), H * W)) },
-    ],
+    ["in/pixel_mask", { shape: [...stacked, H, W], data: Int32Array.from(interleave(masks, H * W)) }],
     ...Object.entries(results).map(([name, value]) => [`out/${name}`, { shape: value.shape, data: value.dataSync() }]),
   ]);
   writeFileSync(path.join(folder, "ours.safetensors"), serializeSafetensors(tensors));

@@ -133,7 +133,8 @@ function checkCover(places: ReadonlyMap<string, SafetensorsPlace>, length: numbe
 /** The values of a tensor's bytes; a view of them where their alignment allows. @param label what errors name */
 export function decodeSafetensors(dtype: SafetensorsDType, bytes: Uint8Array, label: string): SafetensorsArray {
   if (dtype === "U8") return bytes;
-  const { buffer, byteOffset } = bytes.byteOffset % WIDTH[dtype] === 0 ? bytes : bytes.slice();
+  // Not `slice()`: that of Node's Buffer is no copy.
+  const { buffer, byteOffset } = bytes.byteOffset % WIDTH[dtype] === 0 ? bytes : new Uint8Array(bytes);
   const count = bytes.length / WIDTH[dtype];
   switch (dtype) {
     case "F64":

@@ -42,6 +42,14 @@ t.test("what is written is read again, whatever the order and alignment", async 
   );
 });
 
+t.test("a Buffer, as readFileSync answers, need not be aligned either", async (t) => {
+  const file = container({ w: entry("F32", [2], 0, 8) }, [0, 0, 128, 63, 0, 0, 0, 192]);
+  for (let shift = 0; shift < 4; shift++) {
+    const buffer = Buffer.concat([Buffer.alloc(shift), file]).subarray(shift);
+    t.same([...parseSafetensors(buffer, "b").get("w")!.data], [1, -2]);
+  }
+});
+
 t.test("half precision and 64-bit integers are widened or narrowed exactly", async (t) => {
   const halves = [0x3c00, 0xc000, 0x3555, 0x0001, 0x7c00, 0xfe00, 0x8000];
   const bytes = (values: number[]) => values.flatMap((value) => [value & 255, value >> 8]);

@@ -236,7 +236,7 @@ function finish(
   v128.store(to + offset, residual ? f32x4.add(biased, v128.load(residual + offset)) : biased);
 }
 
-/** The same cell by cell, from the tile in scratch. */
+/** The same row by row, or cell by cell in a narrower tile, from the tile in scratch. */
 function finishEdge(
   to: usize,
   stride: usize,
@@ -247,6 +247,12 @@ function finishEdge(
   residual: usize,
 ): void {
   for (let i = 0; i < height; i++) {
+    if (width === 8) {
+      const row = scratch + (<usize>i << 5);
+      finish(to, stride * i, v128.load(row), first, bias, 0, residual);
+      finish(to, stride * i + 16, v128.load(row, 16), first, bias, 16, residual);
+      continue;
+    }
     for (let j = 0; j < width; j++) {
       const offset = stride * i + (<usize>j << 2);
       let value = load<f32>(scratch + (<usize>(8 * i + j) << 2));

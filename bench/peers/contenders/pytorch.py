@@ -1,0 +1,143 @@
+"""PyTorch, eager, as a contender: speaks what ../worker.mjs speaks. Reads and writes the same safetensors files."""
+
+import json
+import struct
+import sys
+import time
+from pathlib import Path
+
+
+def reply(message):
+    print("\n" + json.dumps({"reply": message}), flush=True)
+
+
+try:
+    import torch
+except ImportError:
+    reply({"status": "not installed", "note": f"{sys.executable} has no torch; VILTGRAD_PYTHON names another"})
+    sys.exit(0)
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "pytorch"))
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+from vilt import Block  # noqa: E402
+
+DTYPES = {"F32": torch.float32, "I32": torch.int32}
+FIELDS = {
+    "layerNormBefore": "norm1",
+    "attention.queryKeyValue": "qkv",
+    "attention.output": "proj",
+    "layerNormAfter": "norm2",
+    "mlp.expand": "fc1",
+    "mlp.contract": "fc2",
+}
+
+
+def read_arrays(path):
+    data = bytearray(Path(path).read_bytes())
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        flat = torch.frombuffer(data, dtype=DTYPES[entry["dtype"]], count=(end - begin) // 4, offset=8 + length + begin)
+        arrays[name] = flat.reshape(entry["shape"])
+    return arrays
+
+
+def write_arrays(path, arrays):
+    header, parts, position = {}, [], 0
+    for name, tensor in arrays.items():
+        part = tensor.detach().float().contiguous().numpy().tobytes()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [position, position + len(part)]}
+        parts.append(part)
+        position += len(part)
+    text = json.dumps(header).encode()
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+
+
+class Encoder(nn.Module):
+    """Blocks, the final LayerNorm, and for training a decoder; parameters are called as in the files."""
+
+    def __init__(self, config, arrays):
+        super().__init__()
+        d = config["hiddenSize"]
+        self.layers = nn.ModuleList(Block(d, config["heads"], config["mlpRatio"]) for _ in range(config["layers"]))
+        self.norm = nn.LayerNorm(d, config["eps"])
+        self.decoder = nn.Linear(d, config["vocabulary"]) if config["vocabulary"] else nn.Identity()
+        for name, parameter in self.named():
+            parameter.data.copy_(arrays[name])
+
+    def named(self):
+        own = dict(self.named_parameters())
+        for i in range(len(self.layers)):
+            for name, field in FIELDS.items():
+                for kind in ("weight", "bias"):
+                    yield f"layers.{i}.{name}.{kind}", own[f"layers.{i}.{field}.{kind}"]
+        for name, field in (("layerNorm", "norm"), ("decoder", "decoder")):
+            for kind in ("weight", "bias"):
+                if f"{field}.{kind}" in own:
+                    yield f"{name}.{kind}", own[f"{field}.{kind}"]
+
+    def forward(self, x):
+        for block in self.layers:
+            x = block(x)
+        return self.decoder(self.norm(x))
+
+
+def matmul(config, arrays):
+    run = torch.inference_mode()(lambda: arrays["a"] @ arrays["b"])
+    return lambda: {"out": run()}, run
+
+
+def block(config, arrays):
+    encoder = Encoder(config, arrays)
+    named = {name: parameter for name, parameter in encoder.named() if name.startswith("layers.")}
+    x = arrays["x"].requires_grad_()
+
+    def run():
+        loss = (encoder.layers[0](x) * arrays["seed"]).sum()
+        return loss, *torch.autograd.grad(loss, [x, *named.values()])
+
+    return lambda: dict(zip(("loss", "x", *named), run())), run
+
+
+def train(config, arrays):
+    encoder, x, labels, settings = Encoder(config, arrays), arrays["x"], arrays["labels"].long(), config["optimizer"]
+    betas = (settings["beta1"], settings["beta2"])
+    parameters = encoder.parameters()
+    optimizer = torch.optim.Adam(parameters, settings["learningRate"], betas, settings["eps"], fused=True)
+
+    def run():
+        loss = F.cross_entropy(encoder(x).flatten(0, 1), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return lambda: {"losses": torch.tensor([run(), run(), run()])}, run
+
+
+def inference(config, arrays):
+    encoder = Encoder(config, arrays)
+    run = torch.inference_mode()(lambda: encoder(arrays["x"]))
+    return lambda: {"hidden": run()}, run
+
+
+try:
+    job = json.loads(sys.argv[1])
+    work, threads = job["work"], job["options"]["threads"]
+    torch.set_num_threads(threads)
+    kind = {"matmul": matmul, "block": block, "train": train, "inference": inference}[work["kind"]]
+    answers, run = kind(work["config"], read_arrays(job["dataFile"]))
+    write_arrays(job["answersFile"], answers())
+    reply({"version": torch.__version__, "device": "native"})
+    for line in sys.stdin:
+        repeats = int(line)
+        start = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        reply({"ms": 1000 * (time.perf_counter() - start) / repeats})
+except Exception as error:  # every failure is a row of the table
+    reply({"status": "failed", "note": f"{type(error).__name__}: {error}"})

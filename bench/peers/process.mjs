@@ -1,0 +1,82 @@
+// The other end of worker.mjs: a contender's process, as a thing that can be asked to run.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Cannot } from "./cannot.mjs";
+import { commandOf } from "./contenders.mjs";
+
+const here = fileURLToPath(new URL("./", import.meta.url));
+
+export class ContenderProcess {
+  #child;
+  #errors = "";
+  #waiting = null;
+  #ended = null;
+  /** What it said of itself: version, device. */
+  facts = {};
+
+  /** @throws {Cannot} when it has no answers within the limit, saying why */
+  static async start(contender, job, limitMs) {
+    const started = new ContenderProcess(contender, job);
+    started.facts = await started.#reply(limitMs, "no answer");
+    return started;
+  }
+
+  constructor(contender, job) {
+    const { module, options } = contender;
+    const [program, ...args] = commandOf(contender, here);
+    this.#child = spawn(program, [...args, JSON.stringify({ ...job, module, options })]);
+    this.#child.on("error", ({ code, message }) =>
+      this.#end(
+        code === "ENOENT" ? new Cannot(`there is no ${program}`, "not installed") : new Cannot(message, "failed"),
+      ),
+    );
+    this.#child.on("close", (code, signal) => {
+      const last = this.#errors.trim().split("\n").at(-1);
+      this.#end(new Cannot(`ended with ${signal ?? code}${last ? `: ${last}` : ""}`, "failed"));
+    });
+    this.#child.stdin.on("error", () => {}); // it ended: "close" tells
+    this.#child.stderr.on("data", (text) => (this.#errors = `${this.#errors}${text}`.slice(-1000)));
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      if (line.startsWith('{"reply"')) this.#settle(JSON.parse(line).reply);
+    });
+  }
+
+  /** Milliseconds of one run, the mean of so many. */
+  async run(repeats, limitMs) {
+    this.#child.stdin.write(`${repeats}\n`);
+    return (await this.#reply(limitMs, "a run had not ended")).ms;
+  }
+
+  stop() {
+    this.#child.kill("SIGKILL");
+  }
+
+  #end(error) {
+    this.#ended ??= error;
+    this.#waiting?.reject(error);
+  }
+
+  #settle(message) {
+    const { status, note } = message;
+    if (status) this.#end(new Cannot(note, status));
+    else this.#waiting?.resolve(message);
+  }
+
+  async #reply(limitMs, complaint) {
+    if (this.#ended) throw this.#ended;
+    let timer;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        timer = setTimeout(() => {
+          this.stop();
+          reject(new Cannot(`${complaint} after ${Math.round(limitMs / 1000)} s`, "too slow"));
+        }, limitMs);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting = null;
+    }
+  }
+}
