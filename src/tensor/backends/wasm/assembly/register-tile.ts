@@ -191,6 +191,21 @@ function finishTile(
   bias: usize,
   residual: usize,
 ): void {
+  if (height === 6 && width === 8 && first && !bias && !residual) {
+    v128.store(to, c00);
+    v128.store(to, c01, 16);
+    v128.store(to + stride, c10);
+    v128.store(to + stride, c11, 16);
+    v128.store(to + stride * 2, c20);
+    v128.store(to + stride * 2, c21, 16);
+    v128.store(to + stride * 3, c30);
+    v128.store(to + stride * 3, c31, 16);
+    v128.store(to + stride * 4, c40);
+    v128.store(to + stride * 4, c41, 16);
+    v128.store(to + stride * 5, c50);
+    v128.store(to + stride * 5, c51, 16);
+    return;
+  }
   if (height === 6 && width === 8) {
     finish(to, 0, c00, first, bias, 0, residual);
     finish(to, 16, c01, first, bias, 16, residual);

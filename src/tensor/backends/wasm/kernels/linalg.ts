@@ -20,10 +20,12 @@ const ROWS = 480;
 /** With several blocks of the inner dimension each tile packs B anew, which fewer rows do not pay for. */
 const BLOCKED_ROWS = 120;
 /** A tile is about this much work: small enough to share out evenly, large against the cost of packing. */
-const TILE_FLOPS = 4e6;
+const TILE_FLOPS = 1.5e6;
 /** A product with few results and a long inner dimension is cut along that one; the parts are added in order. */
 const SPLIT_RESULTS = 65_536;
-const SPLIT_DEPTH = 480;
+const SPLIT_DEPTH = 240;
+/** So few rows of a part make one tile: two threads would pack the same block of B, which costs as much as its product. */
+const WHOLE_ROWS = 96;
 const FLOPS_PER_NANOSECOND = 40;
 
 interface Product {
@@ -135,7 +137,8 @@ function launch(device: WasmDevice, product: Product, items: number, parts: numb
   const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / 8) * 8));
   const columns = roundUp(n / columnTiles, 8);
   const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / depth));
-  const wishedRows = Math.max(partDepth > depth ? BLOCKED_ROWS : 24, TILE_FLOPS / (2 * partDepth * columns));
+  const leastRows = partDepth > depth ? BLOCKED_ROWS : 24;
+  const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(leastRows, TILE_FLOPS / (2 * partDepth * columns));
   const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
   const rowTiles = Math.ceil(m / rows);
   const { ints } = device;
