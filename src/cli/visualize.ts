@@ -3,14 +3,14 @@ import { Option } from "@commander-js/extra-typings";
 import { splitWords } from "../data/tokenizer.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import { type AlignmentSettings, alignmentPicture, pictureAddress } from "../train/alignment-picture.ts";
-import { modelOf, readCheckpoint } from "../train/checkpoint.ts";
 import type { EncodedSample } from "../train/evaluation/context.ts";
 import { writeFileAtomic } from "../train/files.ts";
 import { readPair } from "../train/pair.ts";
+import { openPredictor } from "../train/prediction.ts";
 import { htmlPage } from "../train/report/page.ts";
 import { wordPatchMaps } from "../train/word-patch-maps.ts";
+import { Vilt } from "../vilt/model.ts";
 import { patchGrid } from "../vilt/patch-mask.ts";
-import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import { alignmentPage } from "../viz/alignment-page.ts";
 import { svgToPng } from "../viz/png.ts";
 import { commonCommand, positiveNumber, printResult, useDevice, wholeNumber } from "./options.ts";
@@ -21,7 +21,7 @@ const ENDINGS = [".svg", ".png", ".html"];
 /** `viltgrad visualize`: which patches of an image the words of a caption lie on. */
 export function visualizeCommand() {
   return commonCommand("visualize", "draw which patches of an image the words of a caption lie on")
-    .argument("<checkpoint>", "run folder or checkpoint file")
+    .argument("<checkpoint>", "run folder or checkpoint file, or a checkpoint folder of Hugging Face Transformers")
     .requiredOption("--image <file>", "PNG, JPEG or WebP file")
     .requiredOption("--caption <text>", "what to align with it")
     .option("--word <words...>", "words of the caption to draw (default: the three longest)")
@@ -36,7 +36,8 @@ export function visualizeCommand() {
       if (!ENDINGS.includes(ending))
         throw new ConfigError(`visualize: ${output} ends in none of ${ENDINGS.join(", ")}`);
       await useDevice(options);
-      const { model, tokenizer } = modelOf(readCheckpoint(checkpoint));
+      const { model: whole, tokenizer } = await openPredictor(checkpoint);
+      const model = whole instanceof Vilt ? whole : whole.backbone;
       const row = await readPair(image, caption, { config: model.config, tokenizer, truncate });
       const spans = word?.map((each) => spanOf(each, caption, row.encoding.words));
       const settings = { layer: layer as "final" | "embedding", beta, iterations };
@@ -52,7 +53,7 @@ export function visualizeCommand() {
 /** The figure, and below it the picture with every word and patch to click on. */
 async function page(
   row: EncodedSample,
-  model: ViltForPretraining,
+  model: Vilt,
   padId: number,
   settings: AlignmentSettings,
   svg: string,

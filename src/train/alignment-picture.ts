@@ -4,8 +4,8 @@ import { splitWords } from "../data/tokenizer.ts";
 import { DataError } from "../tensor/errors.ts";
 import type { WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
+import type { Vilt } from "../vilt/model.ts";
 import { patchGrid } from "../vilt/patch-mask.ts";
-import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import { type AlignedWord, alignmentFigure } from "../viz/alignment.ts";
 import type { EncodedSample } from "./evaluation/context.ts";
 import { thingsInText, tokensOfWords } from "./evaluation/masked-words.ts";
@@ -39,7 +39,7 @@ const MOST_WORDS = 3;
  */
 export async function alignmentPicture(
   row: EncodedSample,
-  model: ViltForPretraining,
+  model: Vilt,
   padId: number,
   settings: AlignmentSettings,
   spans: readonly (readonly [number, number])[] = spansOf(row),

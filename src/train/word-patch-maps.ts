@@ -1,8 +1,8 @@
 import { noGrad } from "../autograd/graph.ts";
 import { collateImages } from "../data/batch.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
+import type { Vilt } from "../vilt/model.ts";
 import { patchGrid } from "../vilt/patch-mask.ts";
-import type { ViltForPretraining } from "../vilt/pretraining.ts";
 import type { WordPatchMap } from "../viz/alignment-page.ts";
 import type { AlignmentSettings } from "./alignment-picture.ts";
 import { uploadPairs } from "./batches.ts";
@@ -21,7 +21,7 @@ type Matrix = readonly Float64Array[];
  */
 export async function wordPatchMaps(
   row: EncodedSample,
-  model: ViltForPretraining,
+  model: Vilt,
   padId: number,
   settings: AlignmentSettings,
   words: readonly (readonly [number, number])[],
@@ -50,10 +50,10 @@ export async function wordPatchMaps(
 }
 
 /** Attention of each layer, averaged over its heads, [N][N]: row = query. */
-async function meanAttention(row: EncodedSample, model: ViltForPretraining, padId: number): Promise<Matrix[]> {
+async function meanAttention(row: EncodedSample, model: Vilt, padId: number): Promise<Matrix[]> {
   const { attention } = noGrad(() => {
     const input = uploadPairs([row.encoding], collateImages([row.sample]), padId);
-    return { attention: model.backbone.encode(input, { trace: true }).attention };
+    return { attention: model.encode(input, { trace: true }).attention };
   });
   const layers: Matrix[] = [];
   for (const weights of attention) {

@@ -200,7 +200,7 @@ t.test("a noun that was cut off with the caption's end is neither asked for nor 
     t.equal(result.maskedWords.score, score);
     t.strictSame(result.pointing, { final: { score: 1, chance: 1, someThing: 0.5 } });
   }
-  const { words } = await alignmentPicture(row, options.model, 0, wordPatchAlignment[0]!);
+  const { words } = await alignmentPicture(row, options.model.backbone, 0, wordPatchAlignment[0]!);
   t.strictSame(
     words.map(({ word }) => word),
     ["cat"],
@@ -229,10 +229,10 @@ t.test("plans: all mass lies between words and patches, and is a pair's own", as
   t.strictSame(tokensOfWords(rows[1]!, [5, 9]), []);
   for (const layer of ["embedding", "final"] as const) {
     const settings = { ...wordPatchAlignment[0]!, layer };
-    const plans = await plansOf(rows, options.model, 0, settings);
+    const plans = await plansOf(rows, options.model.backbone, 0, settings);
     t.strictSame([plans.length, plans[0]!.length, plans[0]![0]!.length], [2, 7, 4]);
     for (const [b, plan] of plans.entries()) {
-      const [alone] = await plansOf([rows[b]!], options.model, 0, settings);
+      const [alone] = await plansOf([rows[b]!], options.model.backbone, 0, settings);
       const sums = plan.map((column) => column.reduce((a, c) => a + c));
       t.ok(Math.abs(sums.reduce((a, c) => a + c) - 1) < 1e-5);
       const words = rows[b]!.encoding.words;
@@ -276,7 +276,7 @@ t.test("one pair from a file: its embedding is that of the batch, and its pictur
     message: /no\.png: expected/,
   });
 
-  const free = await alignmentPicture(row, model, tokenizer.padId, wordPatchAlignment[0]!);
+  const free = await alignmentPicture(row, model.backbone, tokenizer.padId, wordPatchAlignment[0]!);
   t.strictSame(
     free.words.map(({ word, hit }) => [word, hit]),
     [
@@ -291,7 +291,7 @@ t.test("one pair from a file: its embedding is that of the batch, and its pictur
     [{ ...whole, width: 0 }, false, ">miss<"],
   ] as const) {
     const known = encode(options, naming(["cat", "dog"], box));
-    const { svg, words } = await alignmentPicture(known, model, tokenizer.padId, wordPatchAlignment[0]!);
+    const { svg, words } = await alignmentPicture(known, model.backbone, tokenizer.padId, wordPatchAlignment[0]!);
     t.strictSame(
       words.map(({ word, hit }) => [word, hit]),
       [

@@ -160,7 +160,7 @@ t.test("alignment picture: masses are shares, the patch has the largest, a hit i
   for (let index = 0; index < 8; index++) {
     const row = encoded(index);
     const things = row.sample.things!;
-    const { svg, words } = await alignmentPicture(row, model, tokenizer.padId, final);
+    const { svg, words } = await alignmentPicture(row, model.backbone, tokenizer.padId, final);
     const caption = row.sample.caption.split(" ");
     t.same(
       words.map(({ word }) => word),
@@ -193,13 +193,13 @@ t.test("alignment picture: words of one's own choice, without a box unless they 
   const row = encoded(0);
   const span = row.sample.things![0]!.words;
   const embedding = { ...final, layer: "embedding" } as const;
-  const { svg, words } = await alignmentPicture(row, model, tokenizer.padId, embedding, [span, [0, 2]]);
+  const { svg, words } = await alignmentPicture(row, model.backbone, tokenizer.padId, embedding, [span, [0, 2]]);
   t.type(words[0]!.hit, "boolean");
   t.notOk("hit" in words[1]!);
   t.equal(words[1]!.word, row.sample.caption.split(" ").slice(0, 2).join(" "));
   t.equal(svg.split("stroke-dasharray").length - 1, 1);
   const halves = [0, 1].map((at) => [at, at + 1] as const);
-  const apart = await alignmentPicture(row, model, tokenizer.padId, embedding, halves);
+  const apart = await alignmentPicture(row, model.backbone, tokenizer.padId, embedding, halves);
   t.ok(
     words[1]!.mass.every((share, k) => {
       const both = apart.words.map(({ mass }) => mass[k]!);
@@ -213,7 +213,7 @@ t.test("alignment picture: words of one's own choice, without a box unless they 
   const sample = { ...unknown, caption };
   const longest = await alignmentPicture(
     { sample, encoding: tokenizer.encode(caption) },
-    model,
+    model.backbone,
     tokenizer.padId,
     final,
   );
@@ -224,7 +224,7 @@ t.test("alignment picture: words of one's own choice, without a box unless they 
   );
   t.ok(longest.words.every((word) => !("hit" in word)));
   await t.rejects(
-    alignmentPicture(row, model, tokenizer.padId, { ...final, beta: 1e-9 }),
+    alignmentPicture(row, model.backbone, tokenizer.padId, { ...final, beta: 1e-9 }),
     { name: "DataError", message: /^alignment: "\w+" has a mass of (0|NaN) on the patches, with β 1e-9/ },
     "no picture of a transport that underflows",
   );
@@ -232,7 +232,7 @@ t.test("alignment picture: words of one's own choice, without a box unless they 
 
 t.test("alignment picture: the picture that it shows is the sample's own", async (t) => {
   const row = encoded(2);
-  const { svg } = await alignmentPicture(row, model, tokenizer.padId, final);
+  const { svg } = await alignmentPicture(row, model.backbone, tokenizer.padId, final);
   const [, base64] = /href="data:image\/png;base64,([^"]+)"/.exec(svg)!;
   const { data, info } = await sharp(Buffer.from(base64!, "base64")).raw().toBuffer({ resolveWithObject: true });
   t.same([info.width, info.height, info.channels], [48, 48, 3]);

@@ -27,7 +27,7 @@ t.test("maps: one for the plan, one for each layer, one for the rollout, all bet
   const encoding = tokenizer.encode(sample.caption);
   const spans = sample.things.map(({ words }) => words);
   const settings = { layer: "final", beta: 0.5, iterations: 50 } as const;
-  const maps = await wordPatchMaps({ sample, encoding }, model, tokenizer.padId, settings, spans);
+  const maps = await wordPatchMaps({ sample, encoding }, model.backbone, tokenizer.padId, settings, spans);
   t.same(
     maps.map(({ name }) => name),
     ["transport plan, final layer", ...[1, 2, 3].map((layer) => `attention, layer ${layer}`), "attention rollout"],

@@ -3,7 +3,8 @@ import { collateImages } from "../../data/batch.ts";
 import type { Box } from "../../data/dataset.ts";
 import type { WordPatchAlignmentConfig } from "../../vilt/config.ts";
 import type { Grid } from "../../vilt/interpolation.ts";
-import { alignmentOf, type ViltForPretraining } from "../../vilt/pretraining.ts";
+import type { Vilt } from "../../vilt/model.ts";
+import { alignmentOf } from "../../vilt/pretraining.ts";
 import { uploadPairs } from "../batches.ts";
 import { argmaxOf, patchCentreIn, RunningMean } from "../metrics.ts";
 import { chunks, type EncodedSample, type EvaluationContext } from "./context.ts";
@@ -21,7 +22,7 @@ export interface PointingScore {
 /** The transport plans of matching pairs: mass of each token's column on each patch, [B][T][P]. */
 export async function plansOf(
   rows: readonly EncodedSample[],
-  model: ViltForPretraining,
+  model: Vilt,
   padId: number,
   config: Omit<WordPatchAlignmentConfig, "weight">,
 ): Promise<Float64Array[][]> {
@@ -32,7 +33,7 @@ export async function plansOf(
       images,
       padId,
     );
-    return alignmentOf(model.backbone.encode(input), input.textMask, config).plan; // [B, 1 + P, T]
+    return alignmentOf(model.encode(input), input.textMask, config).plan; // [B, 1 + P, T]
   });
   const values = await plan.data();
   plan.release("plansOf(), after reading it");
@@ -59,7 +60,7 @@ export async function pointing(
   const [chance, someThing] = [new RunningMean(), new RunningMean()];
   for (const rows of chunks(encoded)) {
     for (const config of wordPatchAlignment) {
-      const plans = await plansOf(rows, model, tokenizer.padId, config);
+      const plans = await plansOf(rows, model.backbone, tokenizer.padId, config);
       for (const [b, row] of rows.entries())
         for (const { words, box } of thingsInText(row)) {
           const patch = argmaxOf(massOf(plans[b]!, tokensOfWords(row, words)));

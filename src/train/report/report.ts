@@ -77,7 +77,7 @@ async function alignmentSection({ state, pretrainer, tokenizer, dataset }: Run):
       const { truncate } = state.data;
       const encoding = tokenizer.encode(sample.caption, { maxLength, truncate, record: sample.record });
       const row: EncodedSample = { sample, encoding };
-      figures.push((await alignmentPicture(row, pretrainer.model, tokenizer.padId, settings)).svg);
+      figures.push((await alignmentPicture(row, pretrainer.model.backbone, tokenizer.padId, settings)).svg);
     }
     sections.push(`<h3>${escapeXml(split)}</h3>\n<div class="figures">${figures.join("\n")}</div>`);
   }
