@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
   },
 });
 
+const memoryBefore = process.memoryUsage.rss();
 const preset = getPreset(options.preset);
 const { model, batchSize } = preset;
 const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
@@ -54,11 +55,14 @@ for (let run = -3; run < Number(options.runs); run++)
     if (run >= 0) times.get(threads).push(performance.now() - start);
     if (run < 0) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
   }
+/** Of the model, its optimiser and its steps, at their peak. */
+const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;
 const results = counts.map((threads) => {
   const sorted = times.get(threads).sort((a, b) => a - b);
   const medianMs = median(sorted);
   const gflops = flopsPerStep() / medianMs / 1e6;
   const timing = { threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops };
-  return { name: "train-step", preset: options.preset, device: "wasm", ...timing, config };
+  return { name: "train-step", preset: options.preset, device: "wasm", ...timing, memoryMB, config };
 });
 printResults(results, options.json);
+if (!options.json) console.log(`Memory that the model and its steps took at their peak: ${memoryMB.toFixed(0)} MB`);

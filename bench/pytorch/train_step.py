@@ -1,10 +1,12 @@
 """npm run -s bench -- train-step --preset toy --json | python bench/pytorch/train_step.py [--threads 2] [--runs 20]
 
 Times the same training step in PyTorch (eager): the same shapes, losses and optimiser, from the `config` of our own
-results, and prints both medians with their ratio. Needs torch."""
+results, and prints both medians with their ratio, and the memory
+that the model and its steps took at their peak. Needs torch."""
 
 import argparse
 import json
+import resource
 import statistics
 import sys
 import time
@@ -24,6 +26,8 @@ torch.manual_seed(0)
 ours = json.load(sys.stdin)["results"]
 c = ours[0]["config"]
 B, T, V = c["batch"], c["textLength"], c["vocabulary"]
+peak_mb = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+before = peak_mb()
 model = ViltForPretraining(c)
 check_size(model, c)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -54,6 +58,6 @@ for run in range(-5, options.runs):
     if run >= 0:
         times.append(1000 * (time.perf_counter() - start))
 median = statistics.median(times)
-print(f"{ours[0]['preset']}: PyTorch {torch.__version__}, {options.threads} threads: {median:.1f} ms (loss {loss:.3f})")
+print(f"{ours[0]['preset']}: PyTorch {torch.__version__}, {options.threads} threads: {median:.1f} ms (loss {loss:.3f}), {peak_mb() - before:.0f} MB")
 for result in ours:
-    print(f"  viltgrad, {result['device']}, {result['threads']} threads: {result['medianMs']:.1f} ms, PyTorch's time over ours {median / result['medianMs']:.2f}")
+    print(f"  viltgrad, {result['device']}, {result['threads']} threads: {result['medianMs']:.1f} ms, {result['memoryMB']:.0f} MB, PyTorch's time over ours {median / result['medianMs']:.2f}")
