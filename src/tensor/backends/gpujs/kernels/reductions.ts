@@ -1,5 +1,6 @@
-import { reducedShape, type Shape, stridesOf } from "../../../shape.ts";
+import { reducedShape, type Shape, sizeOf, stridesOf } from "../../../shape.ts";
 import { coordinates, kernelSource, literal, loop, mergeAxes, sumOf, walk, weightedSum } from "../source.ts";
+import type { Cells } from "../storage.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 export const reductions = {
@@ -44,7 +45,24 @@ return total;`;
     return launch(kernelSource(["x"], code + body), [x!.cells], out.size);
   },
   argsort,
+  /** The squares of each tensor in parts, then the parts with what the tensors before it gave. */
+  sumOfSquares: (...[launch, tensors]: Parameters<GpuKernel<"sumOfSquares">>) =>
+    tensors
+      .filter(({ shape }) => sizeOf(shape) > 0)
+      .reduce<Cells | null>((before, { shape, cells }) => {
+        const size = sizeOf(shape);
+        const square = `const at = this.thread.x * ${PART} + k;\nif (at < ${size}) { total += x[at] * x[at]; }`;
+        const squares = `let total = 0.0;\n${loop("k", PART, square)}\nreturn total;`;
+        const count = Math.ceil(size / PART);
+        const parts = launch(kernelSource(["x"], squares), [cells], count);
+        const add = `${sumOf("total", count, (k) => `parts[${k}]`)}\nreturn total${before ? " + before[0]" : ""};`;
+        const args = { parts, ...(before && { before }) };
+        return launch(kernelSource(Object.keys(args), add), Object.values(args), 1);
+      }, null) ?? new Float32Array(1),
 };
+
+/** Cells whose squares one part adds. */
+const PART = 256;
 
 /** First the rank of every cell of a line, how many come before it; then, for every rank, the cell that has it. */
 function argsort(...[launch, [x], out, { axis, descending }]: Parameters<GpuKernel<"argsort">>) {
