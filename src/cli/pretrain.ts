@@ -70,7 +70,7 @@ export function pretrainCommand() {
       printResult(
         options.json,
         result,
-        `${evaluationTable(evaluations)}\n\nLook at ${path.join(run.folder, "report.html")}`,
+        `${evaluationTable(evaluations)}\n\nLook at ${path.join(run.folder, "report.html")}\nGo on with:  viltgrad finetune vqa --from ${quoted(run.folder)}`,
       );
     });
 }
