@@ -36,7 +36,7 @@ export const FIGURE_STYLE = `<style>
   figure.verdict { margin: 0; width: 15rem; } figure.verdict img { image-rendering: pixelated; margin-right: .4rem; }
   figure.verdict figcaption { font-weight: 600; margin: .3rem 0; }
   figure.verdict ol { list-style: none; margin: 0; padding: 0; font-size: .85rem; }
-  figure.verdict li { position: relative; display: flex; justify-content: space-between; padding: .05rem .3rem; }
+  figure.verdict li { position: relative; display: flex; justify-content: space-between; gap: .5rem; padding: .05rem .3rem; }
   figure.verdict li span { position: relative; } figure.verdict li .bar { position: absolute; inset: 1px auto 1px 0; background: #e4e4e4; }
   figure.verdict li.right .bar { background: #bfe3c6; } figure.verdict li.right { font-weight: 600; }
 </style>`;
