@@ -100,6 +100,7 @@ export {
 export { softmax } from "./autograd/functions/softmax.ts";
 export { type Sorted, sort, type TopKOptions, topK } from "./autograd/functions/sort.ts";
 export { std } from "./autograd/functions/std.ts";
+export { sumOfSquares } from "./autograd/functions/sum-of-squares.ts";
 export { tile } from "./autograd/functions/tile.ts";
 export { toDevice } from "./autograd/functions/to-device.ts";
 export { type VarianceOptions, variance } from "./autograd/functions/variance.ts";
@@ -157,6 +158,7 @@ export {
 } from "./autograd/ops/transcendental.ts";
 export { apply, definePrimitive, type Primitive } from "./autograd/primitive.ts";
 // Data, training and pictures
+export { answerScore, frequentAnswers, majorityAnswer, normalizeAnswer } from "./data/answers.ts";
 export { collate, collateImages, collateTexts } from "./data/batch.ts";
 export { chineseContinuations, hasIdeograph, type Segmenter } from "./data/chinese-words.ts";
 export { invert } from "./data/color-operations.ts";
@@ -169,6 +171,7 @@ export {
   type RgbImage,
   resizeBicubic,
 } from "./data/image.ts";
+export { ImageProcessor } from "./data/image-processor.ts";
 export { maskTokens, wholeWordGroups } from "./data/masking.ts";
 export { EXAMPLE_SENTENCE, exampleVocabulary, type MaskingStages, maskingStages } from "./data/masking-stages.ts";
 export {
@@ -215,8 +218,10 @@ export { EncoderLayer } from "./vilt/encoder-layer.ts";
 export { ImageTextMatchingHead } from "./vilt/heads/image-text-matching.ts";
 export { MaskedLanguageModelingHead } from "./vilt/heads/masked-language-modeling.ts";
 export { transportHeatMap } from "./vilt/heat-map.ts";
+export { buildHuggingfaceModel, type HuggingfaceConfig, parseHuggingfaceConfig } from "./vilt/huggingface.ts";
 export { ViltForImagePairs } from "./vilt/image-pair-classification.ts";
 export { interpolateGrid } from "./vilt/interpolation.ts";
+export { ViltForMaskedLanguageModeling } from "./vilt/masked-language-modeling.ts";
 export { ModalityTypeEmbedding } from "./vilt/modality-type-embedding.ts";
 export { Vilt, type ViltInput, type ViltOutput } from "./vilt/model.ts";
 export { PatchEmbedding } from "./vilt/patch-embedding.ts";
@@ -225,6 +230,8 @@ export { alignmentOf, type PretrainingBatch, ViltForPretraining } from "./vilt/p
 export { questionAnsweringLoss, ViltForQuestionAnswering } from "./vilt/question-answering.ts";
 export { retrievalLoss, ViltForRetrieval } from "./vilt/retrieval.ts";
 export { TextEmbedding } from "./vilt/text-embedding.ts";
+export { huggingfaceLayout } from "./vilt/weights/huggingface.ts";
+export { originalLayout } from "./vilt/weights/original.ts";
 export { loadPublishedWeights, publishedWeights } from "./vilt/weights/weights.ts";
 export { alignmentFigure } from "./viz/alignment.ts";
 export { type AugmentationGallery, augmentationGallery } from "./viz/augmentation-gallery.ts";
