@@ -17,6 +17,11 @@ const WARM_UPS = 3;
 const LEAST_MS = 10;
 /** Between two contenders: threads of the one before stop looking for work. */
 const PAUSE_MS = 50;
+/**
+ * Before each timed run a contender works about this long untimed: after the pause the system often starts a woken thread
+ * on the core of the one that woke it, and takes some ten milliseconds to move it.
+ */
+const WAKE_MS = 100;
 
 /**
  * Results of all contenders at one work, those without a time included.
@@ -71,7 +76,11 @@ async function timeInTurn(entries, { runs, seconds }) {
       const isSpent = isWarmUp ? entry.spent > budget / 4 : entry.spent > budget && entry.times.length > 0;
       if (entry.failure || isSpent) continue;
       try {
-        const ms = await entry.process.run(entry.repeats, Math.max(10 * budget, PREPARE_SECONDS * 1000));
+        const limit = Math.max(10 * budget, PREPARE_SECONDS * 1000);
+        const before = isWarmUp ? 0 : Math.round(WAKE_MS / entry.ms);
+        if (before > 0) await entry.process.run(before, limit);
+        const ms = await entry.process.run(entry.repeats, limit);
+        entry.ms = ms;
         entry.spent += ms * entry.repeats;
         if (isWarmUp) entry.repeats = Math.max(1, Math.round(LEAST_MS / ms));
         else entry.times.push(ms);
