@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import * as v from "../../../src/browser.ts";
 import type { Tensor } from "../../../src/tensor/tensor.ts";
-import { apart, axisOf, call, floats, full, maybe, type Row, reduction } from "./cases.ts";
+import { apart, axisOf, call, floats, full, maybe, type Row, reduction, shapes } from "./cases.ts";
 
 const notFlat = fc.array(fc.integer({ min: 2, max: 4 }), { minLength: 1, maxLength: 3 });
 
@@ -21,6 +21,15 @@ export const reductions: Readonly<Record<string, Row>> = {
     of: full(),
     options: fc.record({ p: fc.constantFrom(1, 2, 3, 1.5, Infinity) }),
   }),
+  sumOfSquares: {
+    calls: call(
+      fc.array(
+        shapes().chain((shape) => floats(shape)),
+        { minLength: 1, maxLength: 3 },
+      ),
+      (...all) => v.sumOfSquares(all),
+    ),
+  },
   prod: reduction(v.prod, { tolerance: { relative: 1e-5, absolute: 1e-3 } }),
   max: reduction(v.max, { draw: apart, of: full() }),
   min: reduction(v.min, { draw: apart, of: full() }),
