@@ -224,6 +224,7 @@ export { interpolateGrid } from "./vilt/interpolation.ts";
 export { ViltForMaskedLanguageModeling } from "./vilt/masked-language-modeling.ts";
 export { ModalityTypeEmbedding } from "./vilt/modality-type-embedding.ts";
 export { Vilt, type ViltInput, type ViltOutput } from "./vilt/model.ts";
+export { marginalErrors } from "./vilt/objectives/word-patch-alignment.ts";
 export { PatchEmbedding } from "./vilt/patch-embedding.ts";
 export { Pooler } from "./vilt/pooler.ts";
 export { alignmentOf, type PretrainingBatch, ViltForPretraining } from "./vilt/pretraining.ts";

@@ -2,7 +2,7 @@ import path from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { splitWords } from "../data/tokenizer.ts";
 import { ConfigError } from "../tensor/errors.ts";
-import { type AlignmentSettings, alignmentPicture, pictureAddress } from "../train/alignment-picture.ts";
+import { alignmentPicture, pictureAddress } from "../train/alignment-picture.ts";
 import type { EncodedSample } from "../train/evaluation/context.ts";
 import { writeFileAtomic } from "../train/files.ts";
 import { readPair } from "../train/pair.ts";
@@ -11,6 +11,7 @@ import { htmlPage } from "../train/report/page.ts";
 import { wordPatchMaps } from "../train/word-patch-maps.ts";
 import { Vilt } from "../vilt/model.ts";
 import { patchGrid } from "../vilt/patch-mask.ts";
+import type { AlignmentSettings } from "../vilt/pretraining.ts";
 import { alignmentPage } from "../viz/alignment-page.ts";
 import { svgToPng } from "../viz/png.ts";
 import { commonCommand, positiveNumber, printResult, useDevice, wholeNumber } from "./options.ts";
@@ -29,9 +30,10 @@ export function visualizeCommand() {
     .addOption(new Option("--layer <name>", "where to align").choices(["final", "embedding"]).default("final"))
     .option("--beta <x>", "step size of IPOT; smaller sharpens slower", positiveNumber, 0.5)
     .option("--iterations <n>", "iterations of IPOT", wholeNumber(1), 50)
+    .option("--log-domain", "iterate on logarithms: right for a β so small that its exponentials vanish", false)
     .option("--truncate", "cut a caption that is too long instead of refusing it", false)
     .action(async (checkpoint, options) => {
-      const { image, caption, word, output, layer, beta, iterations, truncate } = options;
+      const { image, caption, word, output, layer, beta, iterations, logDomain, truncate } = options;
       const ending = path.extname(output).toLowerCase();
       if (!ENDINGS.includes(ending))
         throw new ConfigError(`visualize: ${output} ends in none of ${ENDINGS.join(", ")}`);
@@ -40,7 +42,8 @@ export function visualizeCommand() {
       const model = whole instanceof Vilt ? whole : whole.backbone;
       const row = await readPair(image, caption, { config: model.config, tokenizer, truncate });
       const spans = word?.map((each) => spanOf(each, caption, row.encoding.words));
-      const settings = { layer: layer as "final" | "embedding", beta, iterations };
+      const domain = logDomain ? ("log" as const) : ("plain" as const);
+      const settings: AlignmentSettings = { layer: layer as "final" | "embedding", beta, iterations, domain };
       const { svg, words } = await alignmentPicture(row, model, tokenizer.padId, settings, spans);
       if (ending === ".html") writeFileAtomic(output, await page(row, model, tokenizer.padId, settings, svg));
       else writeFileAtomic(output, ending === ".png" ? svgToPng(svg) : svg);

@@ -2,17 +2,15 @@ import { denormalizeImage, type PlanarImage } from "../data/image.ts";
 import { encodePng } from "../data/image-file.ts";
 import { splitWords } from "../data/tokenizer.ts";
 import { DataError } from "../tensor/errors.ts";
-import type { WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { transportHeatMap } from "../vilt/heat-map.ts";
 import type { Vilt } from "../vilt/model.ts";
 import { patchGrid } from "../vilt/patch-mask.ts";
+import type { AlignmentSettings } from "../vilt/pretraining.ts";
 import { type AlignedWord, alignmentFigure } from "../viz/alignment.ts";
 import type { EncodedSample } from "./evaluation/context.ts";
 import { thingsInText, tokensOfWords } from "./evaluation/masked-words.ts";
 import { massOf, plansOf } from "./evaluation/pointing.ts";
 import { argmaxOf, patchCentreIn } from "./metrics.ts";
-
-export type AlignmentSettings = Omit<WordPatchAlignmentConfig, "weight">;
 
 /** A figure with what it shows in numbers. */
 export interface AlignmentPicture {

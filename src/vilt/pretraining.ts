@@ -24,6 +24,7 @@ import {
   signedMean,
   splitModalities,
   standardizeTokens,
+  type TransportSettings,
 } from "./objectives/word-patch-alignment.ts";
 import type { PatchSelection } from "./patch-selection.ts";
 
@@ -182,18 +183,17 @@ function alignmentMasksOf({ selection, hidden }: ViltEncoding, textMask: Int32Ar
 function alignLayer(
   { embedding, hidden, textLength }: ViltEncoding,
   masks: ReturnType<typeof alignmentMasksOf>,
-  config: Omit<WordPatchAlignmentConfig, "weight">,
+  config: AlignmentSettings,
 ): Alignment {
   const joint = config.layer === "final" ? hidden : standardizeTokens(embedding);
   const { text, image } = splitModalities(joint, textLength);
   return align(text, image, masks, config);
 }
 
+/** Where words and patches are compared, and how the plan is found. */
+export type AlignmentSettings = Pick<WordPatchAlignmentConfig, "layer"> & TransportSettings;
+
 /** The transport plan of encoded pairs: what an alignment picture shows. */
-export function alignmentOf(
-  encoding: ViltEncoding,
-  textMask: Int32Array,
-  config: Omit<WordPatchAlignmentConfig, "weight">,
-): Alignment {
+export function alignmentOf(encoding: ViltEncoding, textMask: Int32Array, config: AlignmentSettings): Alignment {
   return alignLayer(encoding, alignmentMasksOf(encoding, textMask), config);
 }

@@ -17,9 +17,11 @@ import { grad } from "../../src/autograd/grad.ts";
 import { checkGrads } from "../../src/autograd/gradcheck.ts";
 import { variable } from "../../src/autograd/graph.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
-import { fromArray, ones, tensor } from "../../src/tensor/create.ts";
+import { cast } from "../../src/autograd/ops/select.ts";
+import { fromArray, ones, tensor, uniform } from "../../src/tensor/create.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import { marginalErrors } from "../../src/vilt/objectives/word-patch-alignment.ts";
 import { draw, exact, ints, values } from "../support.ts";
 
 t.test("fused functions: closed forms equal the definitions, to second order", async (t) => {
@@ -77,6 +79,44 @@ t.test("attention: masked keys get nothing, a row without keys is 0, weights add
 t.test("softmax: large logits, −∞, and a named axis", async (t) => {
   t.same(values(softmax(tensor([1000, 1000, Number.NEGATIVE_INFINITY], exact))), [0.5, 0.5, 0]);
   t.throws(() => softmax(fromArray([], [2, 0], exact)), { message: /softmax: axis -1 is empty: \[2, 0\]/ });
+});
+
+t.test("ipot in logarithms: the same plan, and one where the exponentials of a small β vanish", async (t) => {
+  const rng = new Rng("ipot");
+  const wordMask = ints([1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0], [3, 4]);
+  const patchMask = ints([0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1], [3, 5]);
+  const cost = uniform([3, 4, 5], rng, exact);
+  for (const [beta, iterations] of [
+    [0.5, 50],
+    [0.1, 1000],
+  ] as const) {
+    const [plain, log] = (["plain", "log"] as const).map((domain) =>
+      values(ipot(cost, wordMask, patchMask, { beta, iterations, domain })),
+    ) as [number[], number[]];
+    t.ok(
+      plain.every((value, i) => Math.abs(value - log[i]!) < 1e-9),
+      `β ${beta}`,
+    );
+  }
+  const single = cast(cost, "float32");
+  const small = { beta: 0.002, iterations: 200 };
+  const errorsOf = (plan: Tensor) => {
+    const { words, patches } = marginalErrors(plan, { words: wordMask, patches: patchMask });
+    return { words: Math.max(...values(words).slice(0, 2)), patches: Math.max(...values(patches).slice(0, 2)) };
+  };
+  const inLogarithms = ipot(single, wordMask, patchMask, { ...small, domain: "log" });
+  const [now, before] = [small.iterations, 5].map((iterations) =>
+    errorsOf(ipot(single, wordMask, patchMask, { beta: small.beta, iterations, domain: "log" })),
+  ) as [ReturnType<typeof errorsOf>, ReturnType<typeof errorsOf>];
+  t.ok(now.words < 1e-5, "the words' sums are exact: they are scaled last");
+  t.ok(now.patches < before.patches && now.patches < 0.2, "those of the patches get better");
+  t.ok(errorsOf(ipot(single, wordMask, patchMask, small)).words > 0.1, "plain, the exponentials vanish");
+  t.ok(
+    values(inLogarithms)
+      .slice(40)
+      .every((value) => value === 0),
+    "no words, no mass",
+  );
 });
 
 t.test("ipot: the fixture of the specification, marginals, and padding", async (t) => {

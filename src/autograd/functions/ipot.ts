@@ -2,18 +2,21 @@ import { DTypeError, ShapeError } from "../../tensor/errors.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { applyFused, defineFused } from "../fused.ts";
-import { detach } from "../graph.ts";
+import { detach, noGrad } from "../graph.ts";
 import { add, div, mul } from "../ops/arithmetic.ts";
 import { maximum } from "../ops/extrema.ts";
 import { expandDims, transpose } from "../ops/layout.ts";
 import { sum } from "../ops/reduce.ts";
 import { cast, equal } from "../ops/select.ts";
 import { exp } from "../ops/transcendental.ts";
+import { ipotInLogarithms } from "./ipot-log.ts";
 
 export interface IpotOptions {
   /** Strength of the proximal term; smaller is sharper. */
   readonly beta?: number;
   readonly iterations?: number;
+  /** `log` iterates on logarithms: slower, and right for a β so small that exp(−C/β) underflows. Default: `plain`. */
+  readonly domain?: "plain" | "log";
 }
 
 /** Added to the denominator of a padded row or column, so that its scale is next to nothing (ViLT's constant). */
@@ -37,8 +40,12 @@ export function ipot(
   cost: Tensor,
   wordMask: Tensor,
   patchMask: Tensor,
-  { beta = 0.5, iterations = 50 }: IpotOptions = {},
+  { beta = 0.5, iterations = 50, domain = "plain" }: IpotOptions = {},
 ): Tensor {
+  if (domain === "log") {
+    ipotFused.infer([cost, wordMask, patchMask], { beta, iterations });
+    return noGrad(() => ipotInLogarithms(cost, wordMask, patchMask, { beta, iterations }));
+  }
   return detach(applyFused(ipotFused, [detach(cost), wordMask, patchMask], { beta, iterations }));
 }
 

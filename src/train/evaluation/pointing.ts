@@ -1,10 +1,9 @@
 import { noGrad } from "../../autograd/graph.ts";
 import { collateImages } from "../../data/batch.ts";
 import type { Box } from "../../data/dataset.ts";
-import type { WordPatchAlignmentConfig } from "../../vilt/config.ts";
 import type { Grid } from "../../vilt/interpolation.ts";
 import type { Vilt } from "../../vilt/model.ts";
-import { alignmentOf } from "../../vilt/pretraining.ts";
+import { type AlignmentSettings, alignmentOf } from "../../vilt/pretraining.ts";
 import { uploadPairs } from "../batches.ts";
 import { argmaxOf, patchCentreIn, RunningMean } from "../metrics.ts";
 import { chunks, type EncodedSample, type EvaluationContext } from "./context.ts";
@@ -24,7 +23,7 @@ export async function plansOf(
   rows: readonly EncodedSample[],
   model: Vilt,
   padId: number,
-  config: Omit<WordPatchAlignmentConfig, "weight">,
+  config: AlignmentSettings,
 ): Promise<Float64Array[][]> {
   const images = collateImages(rows.map(({ sample }) => sample));
   const plan = noGrad(() => {

@@ -1,9 +1,11 @@
 import { cosineDistance } from "../../autograd/functions/cosine-distance.ts";
-import { ipot } from "../../autograd/functions/ipot.ts";
+import { type IpotOptions, ipot } from "../../autograd/functions/ipot.ts";
 import { layerNorm } from "../../autograd/functions/layer-norm.ts";
-import { mul } from "../../autograd/ops/arithmetic.ts";
+import { div, mul, sub } from "../../autograd/ops/arithmetic.ts";
+import { abs, max, maximum } from "../../autograd/ops/extrema.ts";
 import { slice, transpose } from "../../autograd/ops/layout.ts";
 import { sum } from "../../autograd/ops/reduce.ts";
+import { cast } from "../../autograd/ops/select.ts";
 import { fromArray, ones, zeros } from "../../tensor/create.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { WordPatchAlignmentConfig } from "../config.ts";
@@ -43,6 +45,9 @@ export interface Alignment {
   readonly distances: Tensor;
 }
 
+/** How the plan is found. */
+export type TransportSettings = Pick<WordPatchAlignmentConfig, "beta" | "iterations"> & Pick<IpotOptions, "domain">;
+
 /**
  * Optimal transport between the words and the patches of each sample:
  *
@@ -57,11 +62,26 @@ export function align(
   text: Tensor,
   image: Tensor,
   { words, patches }: AlignmentMasks,
-  { beta, iterations }: Pick<WordPatchAlignmentConfig, "beta" | "iterations">,
+  { beta, iterations, domain }: TransportSettings,
 ): Alignment {
   const cost = cosineDistance(text, image);
-  const plan = ipot(cost, words, patches, { beta, iterations });
+  const plan = ipot(cost, words, patches, { beta, iterations, ...(domain && { domain }) });
   return { cost, plan, distances: sum(mul(cost, transpose(plan)), [1, 2]) };
+}
+
+/**
+ * How far a plan is from what it should be: the largest |Σ over patches − 1/M| of a sample's M words, and the largest
+ * |Σ over words − 1/N| of its N patches, both [B]. Few iterations and a large β leave the words' sums inexact.
+ *
+ * @param plan [B, N, M]
+ */
+export function marginalErrors(plan: Tensor, { words, patches }: AlignmentMasks): { words: Tensor; patches: Tensor } {
+  const error = (mask: Tensor, axis: number) => {
+    const taking = cast(mask, plan.dtype); // [B, M] or [B, N]
+    const share = div(taking, maximum(sum(taking, 1, { keepDims: true }), 1));
+    return max(abs(sub(sum(plan, axis), share)), 1);
+  };
+  return { words: error(words, 1), patches: error(patches, 2) };
 }
 
 /**
