@@ -54,7 +54,7 @@ export async function alignmentPicture(
     const total = mass.reduce((sum, value) => sum + value, 0);
     if (!(total > 0 && total < Infinity))
       throw new DataError(
-        `alignment: "${word}" has a mass of ${total} on the patches, with β ${settings.beta}; a larger one may help`,
+        `alignment: "${word}" has a mass of ${total} on the patches, with β ${settings.beta}; a larger one, or the log domain, may help`,
       );
     const patch = argmaxOf(mass);
     const box = sample.things?.find((thing) => thing.words[0] === span[0] && thing.words[1] === span[1])?.box;
