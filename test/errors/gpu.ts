@@ -1,8 +1,8 @@
 import { crossEntropy } from "../../src/autograd/functions/cross-entropy.ts";
+import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { add } from "../../src/autograd/ops/arithmetic.ts";
 import { gather } from "../../src/autograd/ops/indexing.ts";
 import { cast } from "../../src/autograd/ops/select.ts";
-import { exp } from "../../src/autograd/ops/transcendental.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
 import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { fromArray, zeros } from "../../src/tensor/create.ts";
@@ -10,9 +10,9 @@ import { loadGpu } from "../../src/tensor/devices.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import type { Row } from "./row.ts";
 
-/** A tensor of ones on a device whose kernel of `exp` is that source. */
-async function withExp(source: string, mode: "cpu" | "webasm" = "webasm", isAsynchronous = false): Promise<Tensor> {
-  const kernels = { ...gpuKernels, exp: (launch, [x]) => launch(source, [x!.cells], 2) } satisfies typeof gpuKernels;
+/** A tensor of ones on a device whose kernel of `gelu` is that source; `cpu` has none that could answer instead. */
+async function withGelu(source: string, mode: "cpu" | "webasm" = "webasm", isAsynchronous = false): Promise<Tensor> {
+  const kernels = { ...gpuKernels, gelu: (launch, [x]) => launch(source, [x!.cells], 2) } satisfies typeof gpuKernels;
   const backend = (await openGpu(mode, { kernels, isAsynchronous }))!;
   return new Tensor(backend, [2], backend.upload(Float32Array.of(1, 1), "float32"), "ones");
 }
@@ -46,8 +46,8 @@ export const gpu: readonly Row[] = [
     "device gpu:webasm holds int32 as float32, exact up to 2^24; element 0 is 16777218, use another device for it",
   ],
   [
-    async () => exp(await on([4097, 4096])),
-    "exp: [4097, 4096] has 16781312 cells, and device gpu:webasm can address 16777216; use wasm",
+    async () => gelu(await on([4097, 4096])),
+    "gelu: [4097, 4096] has 16781312 cells, and device gpu:webasm can address 16777216; use wasm",
   ],
   [async () => gather(await on([3, 2]), await whole(0, 3)), "gather: index 3 is outside [0, 3)"],
   [
@@ -62,24 +62,24 @@ export const gpu: readonly Row[] = [
     "logSoftmaxBackward: device gpu:webasm runs its definition, it has no such kernel",
   ],
   [
-    async () => exp(await withExp("function (x) { return frobnicate(x[this.thread.x]); }")),
-    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results: .*on line 1, position 16: /,
+    async () => gelu(await withGelu("function (x) { return frobnicate(x[this.thread.x]); }")),
+    /^gelu: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results: .*on line 1, position 16: /,
   ],
   [
-    async () => exp(await withExp("function (x) { return frobnicate(x[this.thread.x]); }", "webasm", true)).data(),
-    /^exp: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results, called at .*errors\/gpu\.ts:\d+:\d+: .*on line 1, position 16: /,
+    async () => gelu(await withGelu("function (x) { return frobnicate(x[this.thread.x]); }", "webasm", true)).data(),
+    /^gelu: device gpu:webasm could not compile or run its kernel for operands of \[2\] cells and 2 results, called at .*errors\/gpu\.ts:\d+:\d+: .*on line 1, position 16: /,
   ],
   [
-    async () => exp(await withExp("function (x) { return x[0] > 0.0; }")),
-    /^exp: device gpu:webasm could not compile or run its kernel .*: unhandled returnType Boolean/,
+    async () => gelu(await withGelu("function (x) { return x[0] > 0.0; }")),
+    /^gelu: device gpu:webasm could not compile or run its kernel .*: unhandled returnType Boolean/,
   ],
   [
-    async () => exp(await withExp("function (x) { return x[this.thread.x]; }", "webasm", true)).dataSync(),
+    async () => gelu(await withGelu("function (x) { return x[this.thread.x]; }", "webasm", true)).dataSync(),
     "dataSync: device gpu:webasm answers later; await data()",
   ],
   [
     async () => {
-      const x = exp(await withExp("function (x) { return x[this.thread.x] + 6.0; }", "webasm", true));
+      const x = gelu(await withGelu("function (x) { return x[this.thread.x] + 6.0; }", "webasm", true));
       return gather(x, cast(x, "int32")).data();
     },
     "gather: index 7 is outside [0, 2)",

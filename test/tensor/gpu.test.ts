@@ -6,14 +6,22 @@ import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { variable } from "../../src/autograd/graph.ts";
+import { neg } from "../../src/autograd/ops/arithmetic.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { exp } from "../../src/autograd/ops/transcendental.ts";
 import { deviceNames, getBackend, registerBackend } from "../../src/tensor/backend.ts";
+import { Cells } from "../../src/tensor/backends/gpujs/cells.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
+import type { Launcher } from "../../src/tensor/backends/gpujs/launcher.ts";
 import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { fromArray, randn } from "../../src/tensor/create.ts";
 import { loadGpu } from "../../src/tensor/devices.ts";
 import { Rng } from "../../src/tensor/rng.ts";
+
+const onHost = (launcher: Launcher, values: Float32Array) => Cells.onHost(launcher, values.length, values);
+
+const broken: NonNullable<typeof gpuKernels.exp> = (launch, [x], { size }) =>
+  launch("function (x) { return frobnicate(x[this.thread.x]); }", [x!.cells], size);
 
 const isGpuJsLoaded = () =>
   Object.keys(createRequire(import.meta.url).cache).some((file) => /gpu\.js[\\/]src[\\/]/.test(file));
@@ -44,6 +52,38 @@ t.test("what a device lacks is answered by cpu and counted", async (t) => {
   }
 });
 
+t.test("where a kernel cannot be compiled, cpu answers, and it is counted and said once", async (t) => {
+  const kernels = { ...gpuKernels, exp: broken } satisfies typeof gpuKernels;
+  for (const isAsynchronous of [false, true]) {
+    const warned = t.capture(console, "warn");
+    const device = `with a broken exp${isAsynchronous ? ", later" : ""}`;
+    const backend = (await openGpu("webasm", { kernels, isAsynchronous, name: device }))!;
+    registerBackend(device, () => backend);
+    const x = fromArray(Float32Array.of(0, 1, -2), [3], { device });
+    const y = exp(neg(exp(x)));
+    const expected = [0, 1, -2].map((value) => Math.exp(-Math.exp(value)));
+    for (const [i, value] of (await y.data()).entries()) t.ok(Math.abs(value - expected[i]!) < 1e-6);
+    t.same([...backend.fallbacks], [["exp", 2]]);
+    t.equal(backend.counters.fallbacks, 2);
+    const [{ args } = { args: [] }, ...rest] = warned();
+    t.match(args[0], /^exp: device with a broken exp.* could not compile or run its kernel .*; cpu answers instead$/);
+    t.same(rest, []);
+  }
+});
+
+t.test("what is too large to be addressed is answered by cpu, and stays on the host", async (t) => {
+  const warned = t.capture(console, "warn");
+  const device = await loadGpu("webasm");
+  const x = fromArray(new Float32Array(4097 * 4096).fill(2), [4097, 4096], { device });
+  const y = sum(exp(x), 1);
+  const expected = 4096 * Math.exp(2);
+  t.ok([...y.dataSync()].every((value) => Math.abs(value / expected - 1) < 1e-6));
+  t.match(
+    warned().map(({ args }) => args[0]),
+    [/^exp: \[4097, 4096\] has .* cells/, /^sum: /],
+  );
+});
+
 t.test("with kernels that answer later, nothing but data() waits, and values and gradients are the same", async (t) => {
   const device = "later";
   const backend = (await openGpu("webasm", { isAsynchronous: true, name: device }))!;
@@ -61,7 +101,8 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
 t.test("a compiled kernel is used again, and only so many are kept", async (t) => {
   const { launcher } = (await openGpu("cpu"))!;
   const source = "function (x) { return x[this.thread.x] * 2.0; }";
-  const twice = (n: number) => launcher.launch("twice", source, [new Float32Array(n).fill(n)], n) as Float32Array;
+  const twice = (n: number) =>
+    launcher.launch("twice", source, [onHost(launcher, new Float32Array(n).fill(n))], n).values() as Float32Array;
   const first = twice(3);
   t.same([...twice(3)], [6, 6, 6]);
   t.same([...first], [6, 6, 6], "results are not overwritten");
@@ -75,7 +116,9 @@ t.test("a kernel that still computes is forgotten, not stopped", async (t) => {
   const { launcher } = (await openGpu("webasm", { isAsynchronous: true }))!;
   const source = "function (x) { return x[this.thread.x] + 1.0; }";
   const lengths = Array.from({ length: 410 }, (_, i) => i + 1);
-  const all = await Promise.all(lengths.map((n) => launcher.launch("next", source, [new Float32Array(n)], n)));
+  const all = await Promise.all(
+    lengths.map((n) => launcher.launch("next", source, [onHost(launcher, new Float32Array(n))], n).values()),
+  );
   t.ok(all.every((cells, i) => cells.length === i + 1 && cells.every((cell) => cell === 1)));
   t.equal(launcher.size, 400);
 });

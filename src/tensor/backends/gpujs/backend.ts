@@ -1,21 +1,30 @@
-import ndarray from "ndarray";
 import type { Backend, Operand, Storage } from "../../backend.ts";
-import { allocateArray, type DType, type TypedArray } from "../../dtype.ts";
-import { DeviceError } from "../../errors.ts";
-import type { Attributes, KernelName } from "../../kernels.ts";
+import type { DType, TypedArray } from "../../dtype.ts";
+import { DeviceError, formatShape } from "../../errors.ts";
+import type { Attributes, KernelName, TensorMeta, UpdateName } from "../../kernels.ts";
+import type { DeviceMemory, Holding } from "../../memory.ts";
 import { sizeOf } from "../../shape.ts";
-import { type CpuView, cpuKernels, isCpuKernel } from "../cpu/index.ts";
-import { checkIndices, checkSizes } from "./checks.ts";
-import { type GpuKernels, gpuKernels, gpuUpdates } from "./kernels/index.ts";
+import { Cells } from "./cells.ts";
+import { indexCheck } from "./checks.ts";
+import type { GpuCounters } from "./counters.ts";
+import { answerOfCpu, canAnswer } from "./fall-back.ts";
+import { type GpuKernels, gpuKernels, gpuUpdates, operandsOf } from "./kernels/index.ts";
 import type { GpuKernel, GpuOperand, GpuUpdate, Launch } from "./kernels/types.ts";
-import type { Launcher } from "./launcher.ts";
-import { type Cells, cellsNow, fromHost, GpuStorage, isPending, toHost } from "./storage.ts";
+import { KernelError, type Launcher } from "./launcher.ts";
+import { type Contents, fromHost, GpuStorage, toHost } from "./storage.ts";
 
-/** The device of gpu.js in one mode: float32, and int32 as float32. In an asynchronous mode storages are pending. */
+type Answer = readonly (Cells | null)[];
+
+/**
+ * The device of gpu.js in one mode: float32, and int32 as float32. Cells stay where they were computed; in an
+ * asynchronous mode they may still be on their way. What the mode cannot do is answered by `cpu`, counted, and said once.
+ */
 export class GpuBackend implements Backend {
   readonly name: string;
   readonly dtypes = ["float32", "int32"] as const;
   readonly fallbacks = new Map<KernelName, number>();
+  readonly #living = new Set<Contents>();
+  readonly #collected = new FinalizationRegistry<Contents>((contents) => this.#giveBack(contents));
 
   /** @param kernels those that the mode has; the others are answered by `cpu` */
   constructor(
@@ -25,25 +34,49 @@ export class GpuBackend implements Backend {
     this.name = launcher.device;
   }
 
+  get counters(): GpuCounters {
+    return this.launcher.counters;
+  }
+
   allocate(dtype: DType, size: number): Storage {
-    return new GpuStorage(dtype, size, null);
+    const storage = new GpuStorage(dtype, size);
+    this.#living.add(storage.holding);
+    this.#collected.register(storage, storage.holding, storage.holding);
+    return storage;
   }
 
   upload(values: TypedArray, dtype: DType): Storage {
-    return new GpuStorage(dtype, values.length, fromHost(this.name, values, dtype));
+    const cells = fromHost(this.name, values, dtype);
+    const storage = this.allocate(dtype, values.length);
+    contentsOf(storage).cells = Cells.onHost(this.launcher, values.length, cells, dtype === "int32");
+    return storage;
   }
 
   async read(storage: Storage): Promise<TypedArray> {
-    const { cells, dtype, size } = storage as GpuStorage;
-    return toHost(this.name, (await cells) ?? new Float32Array(size), dtype);
+    return toHost(this.name, await cellsOf(this.launcher, storage).values(), storage.dtype);
   }
 
   readSync(storage: Storage): TypedArray {
-    return toHost(this.name, cellsNow(this.name, storage as GpuStorage), storage.dtype);
+    const values = cellsOf(this.launcher, storage).values();
+    if (values instanceof Promise) throw new DeviceError(`dataSync: device ${this.name} answers later; await data()`);
+    return toHost(this.name, values, storage.dtype);
   }
 
   release(storage: Storage): void {
-    (storage as GpuStorage).cells = null;
+    const contents = contentsOf(storage);
+    this.#collected.unregister(contents);
+    this.#giveBack(contents);
+  }
+
+  #giveBack(contents: Contents): void {
+    contents.replace(null);
+    this.#living.delete(contents);
+  }
+
+  memory(): DeviceMemory & { readonly holdings: Iterable<Holding> } {
+    const used = [...this.#living].reduce((sum, { bytes, cells }) => sum + (cells ? bytes : 0), 0);
+    const { liveBytes } = this.counters;
+    return { used, reserved: Math.max(used, liveBytes), maximum: Infinity, moved: 0, holdings: this.#living };
   }
 
   has(kernel: KernelName): boolean {
@@ -51,67 +84,123 @@ export class GpuBackend implements Backend {
   }
 
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void {
-    const shapes = [...inputs, out].map(({ shape }) => shape);
-    checkSizes(kernel, this.name, this.launcher.mostCells, shapes);
-    const operands = inputs.map(operandOf);
-    const launch: Launch = (source, args, count) => this.launcher.launch(kernel, source, args, count);
-    if (kernel in gpuUpdates) {
-      const update = gpuUpdates[kernel as keyof typeof gpuUpdates] as GpuUpdate<K & keyof typeof gpuUpdates>;
-      const replaced = update(launch, operands, attributes as Attributes<K & keyof typeof gpuUpdates>);
-      for (const [i, cells] of replaced.entries()) if (cells) store(inputs[i]!.storage, cells);
-      return;
+    const operands = inputs.map(
+      ({ shape, dtype, storage }): GpuOperand => ({ shape, dtype, cells: cellsOf(this.launcher, storage) }),
+    );
+    const call = { kernel, operands, out, attributes, made: [] };
+    this.launcher.counters.operations += kernel in gpuUpdates ? inputs.length / operandsOf[kernel as UpdateName] : 1;
+    const targets = kernel in gpuUpdates ? inputs : [out];
+    try {
+      for (const [i, cells] of this.#answer(call).entries()) if (cells) contentsOf(targets[i]!.storage).replace(cells);
+    } finally {
+      for (const cells of call.made as Cells[]) cells.release();
     }
-    const body = (this.kernels as Partial<Record<KernelName, unknown>>)[kernel] as GpuKernel<K> | undefined;
-    if (!body) {
-      this.#fallBack(kernel, operands, out, attributes);
-      return;
+  }
+
+  /** By the mode's kernel where there is one that can, else by `cpu`. */
+  #answer<K extends KernelName>(call: Call<K>): Answer {
+    const { kernel, operands, out } = call;
+    if (!this.has(kernel)) return this.#fallBack(call, null);
+    const large = [...operands, out].find(({ shape }) => sizeOf(shape) > this.launcher.mostCells);
+    if (large) return this.#fallBack(call, tooLarge(kernel, this.name, large.shape, this.launcher.mostCells));
+    const condition = this.#checkIndices(call);
+    try {
+      const answer = this.#compute(call);
+      for (const cells of answer) if (condition && cells) cells.require(condition);
+      if (this.launcher.isAsynchronous) this.#insure(call, answer);
+      return answer;
+    } catch (error) {
+      if (error instanceof KernelError) return this.#fallBack(call, error);
+      throw error;
     }
-    const result = { shape: out.shape, dtype: out.dtype, size: sizeOf(out.shape) };
+  }
+
+  /** Refuses indices that are out of range: now, or when they are known. */
+  #checkIndices<K extends KernelName>({ kernel, operands, out, attributes }: Call<K>): Promise<void> | null {
     const { axis = 0 } = attributes as { axis?: number };
-    store(
-      out.storage,
-      afterwards(operands, (known) => {
-        checkIndices(kernel, known, out.shape, axis);
-        return body(launch, known, result, attributes);
+    const needed = indexCheck(kernel, operands, out.shape, axis);
+    if (!needed) return null;
+    const values = needed.indices.cells.values();
+    if (values instanceof Promise) return values.then(needed.check);
+    needed.check(values);
+    return null;
+  }
+
+  #compute<K extends KernelName>({ kernel, operands, out, attributes, made }: Call<K>): Answer {
+    const launch: Launch = (source, args, count) => {
+      const cells = this.launcher.launch(kernel, source, args, count);
+      made.push(cells);
+      return cells;
+    };
+    if (kernel in gpuUpdates) {
+      const update = gpuUpdates[kernel as UpdateName] as GpuUpdate<K & UpdateName>;
+      return update(launch, operands, attributes as Attributes<K & UpdateName>);
+    }
+    const body = (this.kernels as Partial<Record<KernelName, unknown>>)[kernel] as GpuKernel<K>;
+    return [body(launch, operands, { shape: out.shape, dtype: out.dtype, size: sizeOf(out.shape) }, attributes)];
+  }
+
+  /** What `cpu` answers, counted; `reason` is said the first time. */
+  #fallBack<K extends KernelName>({ kernel, operands, out, attributes, made }: Call<K>, reason: Error | null): Answer {
+    if (!canAnswer(kernel))
+      throw reason ?? new DeviceError(`${kernel}: device ${this.name} runs its definition, it has no such kernel`);
+    if (reason && !this.fallbacks.has(kernel)) console.warn(`${reason.message}; cpu answers instead`);
+    this.fallbacks.set(kernel, (this.fallbacks.get(kernel) ?? 0) + 1);
+    this.launcher.counters.fallbacks++;
+    const isUpdate = kernel in gpuUpdates;
+    const call = { device: this.name, kernel, inputs: operands, out, attributes };
+    const compute = (cells: readonly Float32Array[]) => answerOfCpu(call, cells, isUpdate);
+    const known = operands.map(({ cells }) => cells.values());
+    const results = known.some((values) => values instanceof Promise)
+      ? Promise.all(known).then(compute)
+      : compute(known as Float32Array[]);
+    return (isUpdate ? operands : [out]).map(({ shape, dtype }, i) => {
+      const values = results instanceof Promise ? results.then((all) => all[i]!) : results[i]!;
+      const cells = Cells.onHost(this.launcher, sizeOf(shape), values, dtype === "int32");
+      made.push(cells);
+      return cells;
+    });
+  }
+
+  /** Lets `cpu` answer where it turns out later that a kernel cannot be compiled or run. */
+  #insure<K extends KernelName>(call: Call<K>, answer: Answer): void {
+    const inputs = call.operands.map(({ cells }) => cells.retain());
+    let instead: Answer | null = null;
+    const settled = answer.map((cells, i) =>
+      cells?.insure((error) => {
+        if (!(error instanceof KernelError)) throw error;
+        instead ??= this.#fallBack({ ...call, made: [] }, error);
+        return instead[i]!.handle();
       }),
     );
-  }
-
-  /** Runs the kernel of `cpu` on what is read back, and counts it. */
-  #fallBack<K extends KernelName>(
-    kernel: K,
-    inputs: readonly GpuOperand[],
-    { shape, dtype, storage }: Operand,
-    attributes: Attributes<K>,
-  ): void {
-    if (!isCpuKernel(kernel))
-      throw new DeviceError(`${kernel}: device ${this.name} runs its definition, it has no such kernel`);
-    this.fallbacks.set(kernel, (this.fallbacks.get(kernel) ?? 0) + 1);
-    const body = cpuKernels[kernel] as (inputs: readonly CpuView[], out: CpuView, attributes: Attributes<K>) => void;
-    const compute = (known: readonly GpuOperand[]): Float32Array => {
-      const views = known.map((it) =>
-        ndarray<TypedArray>(toHost(this.name, it.cells as Float32Array, it.dtype), [...it.shape]),
-      );
-      const values = allocateArray(dtype, sizeOf(shape));
-      body(views, ndarray<TypedArray>(values, [...shape]), attributes);
-      return fromHost(this.name, values, dtype);
-    };
-    store(storage, afterwards(inputs, compute));
+    Promise.allSettled(settled).then(() => {
+      for (const cells of inputs) cells.release();
+    });
   }
 }
 
-function operandOf({ shape, dtype, storage }: Operand): GpuOperand {
-  return { shape, dtype, cells: (storage as GpuStorage).cells ?? new Float32Array(storage.size) };
+/** One call of a kernel, and all cells that are made for it: what nobody retains goes when it has been answered. */
+interface Call<K extends KernelName> {
+  readonly kernel: K;
+  readonly operands: readonly GpuOperand[];
+  readonly out: TensorMeta;
+  readonly attributes: Attributes<K>;
+  readonly made: Cells[];
 }
 
-/** Calls `body` with operands whose cells are known: at once where they are, else when they are. */
-function afterwards(operands: readonly GpuOperand[], body: (known: readonly GpuOperand[]) => Cells): Cells {
-  if (!operands.some(({ cells }) => isPending(cells))) return body(operands);
-  return Promise.all(operands.map(async (operand) => ({ ...operand, cells: await operand.cells }))).then(body);
+function contentsOf(storage: Storage): Contents {
+  return (storage as GpuStorage).holding;
 }
 
-function store(storage: Storage, cells: Cells): void {
-  // Whoever reads the storage gets the failure; a storage that nobody reads must not end the program.
-  if (isPending(cells)) cells.catch(() => {});
-  (storage as GpuStorage).cells = cells;
+/** Memory into which nothing was computed holds zeros. */
+function cellsOf(launcher: Launcher, storage: Storage): Cells {
+  const contents = contentsOf(storage);
+  contents.cells ??= Cells.onHost(launcher, storage.size, new Float32Array(storage.size), storage.dtype === "int32");
+  return contents.cells;
+}
+
+function tooLarge(kernel: KernelName, device: string, shape: readonly number[], most: number): DeviceError {
+  return new DeviceError(
+    `${kernel}: ${formatShape(shape)} has ${sizeOf(shape)} cells, and device ${device} can address ${most}; use wasm`,
+  );
 }

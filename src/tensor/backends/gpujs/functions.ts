@@ -4,8 +4,6 @@
  */
 export interface ScalarFunction {
   readonly source: string;
-  readonly argumentTypes: readonly ("Number" | "Integer")[];
-  readonly returnType: "Number" | "Integer";
   /** Other functions that it calls. */
   readonly uses?: readonly ScalarName[];
 }
@@ -15,8 +13,8 @@ function polynomial(t: string, coefficients: readonly number[]): string {
   return coefficients.reduceRight((inner, c) => (inner ? `(${c} + ${t} * ${inner})` : `(${c})`), "");
 }
 
-/** 32 bits in two halves: a literal of more than 24 may be read as float32. */
-const halves = (bits: number) => `${bits >>> 16}, ${bits & 0xffff}`;
+/** 32 bits in four bytes, the uppermost first: a literal of more than 24 bits may be read as float32. */
+const bytes = (bits: number) => [24, 16, 8, 0].map((shift) => `${(bits >>> shift) & 0xff}.0`).join(", ");
 
 /** e^(t²) erfc(t) for 0 ≤ t ≤ 15, as u P(u) with u = 1 / (1 + 0.42 t). */
 const SCALED_ERFC = [
@@ -39,8 +37,6 @@ export const scalarFunctions = {
       if (x < 0.0) { return e / (1.0 + e); }
       return 1.0 / (1.0 + e);
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
   },
   /** aᵇ as IEEE 754 has it: 1 for a = 1 and any b, and for a = −1 and b = ±∞. */
   power: {
@@ -49,16 +45,12 @@ export const scalarFunctions = {
       if (a === -1.0 && Math.abs(b) === Infinity) { return 1.0; }
       return Math.pow(a, b);
     }`,
-    argumentTypes: ["Number", "Number"],
-    returnType: "Number",
   },
   scaledErfc: {
     source: `function scaledErfc(t) {
       const u = 1.0 / (1.0 + 0.42 * t);
       return u * ${polynomial("u", SCALED_ERFC)};
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
   },
   /** e^(−scale x²) for x ≥ 0: the square in two parts, since its rounding error would be multiplied by its size. */
   expOfSquare: {
@@ -66,8 +58,6 @@ export const scalarFunctions = {
       const high = Math.floor(x * 16.0) / 16.0;
       return Math.exp(-scale * high * high) * Math.exp(-scale * (x - high) * (x + high));
     }`,
-    argumentTypes: ["Number", "Number"],
-    returnType: "Number",
   },
   erf: {
     source: `function erf(x) {
@@ -77,8 +67,6 @@ export const scalarFunctions = {
       if (size >= 10.0) { return Math.sign(x); }
       return Math.sign(x) * (1.0 - scaledErfc(size) * expOfSquare(size, 1.0));
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
     uses: ["scaledErfc", "expOfSquare"],
   },
   /** 2 Φ(−√2 x). From 10.2 on the value has no float32. */
@@ -90,8 +78,6 @@ export const scalarFunctions = {
       if (x < 0.0) { return 2.0 - tail; }
       return tail;
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
     uses: ["scaledErfc", "expOfSquare"],
   },
   /** Φ(x) = ½ erfc(−x / √2). From 14.4 on the tail has no float32. */
@@ -103,8 +89,6 @@ export const scalarFunctions = {
       if (x > 0.0) { return 1.0 - tail; }
       return tail;
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
     uses: ["scaledErfc", "expOfSquare"],
   },
   /**
@@ -120,8 +104,6 @@ export const scalarFunctions = {
       if (wrapped >= 2147483648.0) { return wrapped - 4294967296.0; }
       return wrapped;
     }`,
-    argumentTypes: ["Number"],
-    returnType: "Number",
   },
   /** Numbers by size, NaN above ∞; zeros of both signs are equal. */
   compareValues: {
@@ -133,42 +115,76 @@ export const scalarFunctions = {
       if (b !== b) { order -= 1.0; }
       return order;
     }`,
-    argumentTypes: ["Number", "Number"],
-    returnType: "Number",
   },
-  /** h ⊕ (h >>> 16), a step of MurmurHash3's finaliser; integers live in arguments, since locals may be float32. */
-  foldUpper16: {
-    source: "function foldUpper16(h) { return h ^ (h >>> 16); }",
-    argumentTypes: ["Integer"],
-    returnType: "Integer",
-  },
-  foldUpper13: {
-    source: "function foldUpper13(h) { return h ^ (h >>> 13); }",
-    argumentTypes: ["Integer"],
-    returnType: "Integer",
-  },
-  /** a (2¹⁶ high + low) modulo 2³²: in halves, since `Math.imul` is one of float32 in `webasm` mode. */
-  multiplyWhole: {
-    source: `function multiplyWhole(a, high, low) {
-      return ((((a >>> 16) * low + (a & 65535) * high) << 16) + (a & 65535) * low) | 0;
+  /** a ⊕ b of whole numbers below 2¹⁶, bit by bit: not every mode has integers. */
+  exclusiveOr: {
+    source: `function exclusiveOr(a, b) {
+      let result = 0.0;
+      let bit = 1.0;
+      let x = a;
+      let y = b;
+      for (let i = 0; i < 16; i++) {
+        const halfX = Math.floor(x * 0.5);
+        const halfY = Math.floor(y * 0.5);
+        if (x - 2.0 * halfX !== y - 2.0 * halfY) { result += bit; }
+        x = halfX;
+        y = halfY;
+        bit = 2.0 * bit;
+      }
+      return result;
     }`,
-    argumentTypes: ["Integer", "Integer", "Integer"],
-    returnType: "Integer",
   },
-  /** 24 random bits of (cell, seed): those of the `cpu` device. */
+  /**
+   * Of the product modulo 2³² of two numbers the upper 16 bits (part 1) or the lower 16 (part 0). The first is given in
+   * two halves, the second in four bytes: so no product or sum has more than the 24 bits of float32.
+   */
+  productHalf: {
+    source: `function productHalf(high, low, b3, b2, b1, b0, part) {
+      const a3 = Math.floor(high / 256.0);
+      const a2 = high - 256.0 * a3;
+      const a1 = Math.floor(low / 256.0);
+      const a0 = low - 256.0 * a1;
+      const s0 = a0 * b0;
+      const c0 = Math.floor(s0 / 256.0);
+      const s1 = c0 + a0 * b1 + a1 * b0;
+      const c1 = Math.floor(s1 / 256.0);
+      if (part < 0.5) { return (s1 - 256.0 * c1) * 256.0 + s0 - 256.0 * c0; }
+      const s2 = c1 + a0 * b2 + a1 * b1 + a2 * b0;
+      const c2 = Math.floor(s2 / 256.0);
+      const s3 = c2 + a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0;
+      return (s3 - 256.0 * Math.floor(s3 / 256.0)) * 256.0 + s2 - 256.0 * c2;
+    }`,
+  },
+  /** 24 random bits of a cell and a seed in two halves: those of the `cpu` device, its 32-bit arithmetic in halves. */
   randomBits: {
-    source: `function randomBits(cell, seed) {
-      return foldUpper16(multiplyWhole(foldUpper13(multiplyWhole(foldUpper16(
-        multiplyWhole(cell, ${halves(0x9e3779b1)}) + seed), ${halves(0x85ebca6b)})), ${halves(0xc2b2ae35)})) >>> 8;
+    source: `function randomBits(cell, seedHigh, seedLow) {
+      const cellHigh = Math.floor(cell / 65536.0);
+      const cellLow = cell - 65536.0 * cellHigh;
+      const low0 = productHalf(cellHigh, cellLow, ${bytes(0x9e3779b1)}, 0.0) + seedLow;
+      const carry = Math.floor(low0 / 65536.0);
+      const high0 = productHalf(cellHigh, cellLow, ${bytes(0x9e3779b1)}, 1.0) + seedHigh + carry;
+      const high1 = high0 - 65536.0 * Math.floor(high0 / 65536.0);
+      const low1 = exclusiveOr(low0 - 65536.0 * carry, high1);
+      const high2 = productHalf(high1, low1, ${bytes(0x85ebca6b)}, 1.0);
+      const low2 = productHalf(high1, low1, ${bytes(0x85ebca6b)}, 0.0);
+      const upper = Math.floor(high2 / 8192.0);
+      const high3 = exclusiveOr(high2, upper);
+      const low3 = exclusiveOr(low2, (high2 - 8192.0 * upper) * 8.0 + Math.floor(low2 / 8192.0));
+      const high4 = productHalf(high3, low3, ${bytes(0xc2b2ae35)}, 1.0);
+      const low4 = productHalf(high3, low3, ${bytes(0xc2b2ae35)}, 0.0);
+      return high4 * 256.0 + Math.floor(exclusiveOr(low4, high4) / 256.0);
     }`,
-    argumentTypes: ["Integer", "Integer"],
-    returnType: "Integer",
-    uses: ["foldUpper16", "foldUpper13", "multiplyWhole"],
+    uses: ["exclusiveOr", "productHalf"],
   },
 } as const satisfies Readonly<Record<string, ScalarFunctionOf<string>>>;
 
 interface ScalarFunctionOf<Name extends string> extends Omit<ScalarFunction, "uses"> {
   readonly uses?: readonly Name[];
+}
+
+/** How many numbers a function takes. */
+export function parametersOf({ source }: ScalarFunction): number {
+  return /\((.*?)\)/.exec(source)![1]!.split(",").length;
 }
 
 /** The functions that a source calls, those that they call included. */

@@ -1,22 +1,33 @@
 import type { GPU, IKernelRunShortcut, KernelVariable } from "gpu.js";
 import { callSite } from "../../call-site.ts";
 import { DeviceError, formatShape, ViltgradError } from "../../errors.ts";
-import { functionsIn } from "./functions.ts";
+import { Cells, type CellsDevice } from "./cells.ts";
+import { Counters } from "./counters.ts";
+import { type DeviceMemory, deviceMemoryOf, type Handle } from "./device-memory.ts";
+import { functionsIn, parametersOf } from "./functions.ts";
 import type { GpuMode } from "./modes.ts";
-import type { Cells } from "./storage.ts";
 
-/** What a kernel takes: the cells of an operand, or a number; whole numbers of 32 bits are marked. */
-export type Argument = Cells | number | { readonly int32: number };
+/** What a kernel takes: the cells of an operand, or a number. */
+export type Argument = Cells | number;
+
+/** A kernel that this mode cannot compile or run; another device can. */
+export class KernelError extends DeviceError {}
 
 /** Compiled kernels that are kept; each `webasm` one holds a memory of its own. */
 const KEPT = 400;
 /** Cells that a kernel can address: positions are computed in float32, which is exact up to 2²⁴, except in `cpu` mode. */
 const MOST_CELLS = 2 ** 24;
+const COPY = "function (x) { return x[this.thread.x]; }";
 
-/** Compiles and runs kernels. Two calls share a compiled kernel when source, lengths and output are the same. */
-export class Launcher {
-  readonly #compiled = new Map<string, Compiled>();
+/**
+ * Compiles and runs kernels, and keeps what they compute where it was computed. Two calls share a compiled kernel when
+ * source, lengths and output are the same.
+ */
+export class Launcher implements CellsDevice {
+  readonly counters = new Counters();
   readonly mostCells: number;
+  readonly #memory: DeviceMemory;
+  readonly #compiled = new Map<string, Compiled>();
   #kept = KEPT;
 
   constructor(
@@ -27,7 +38,9 @@ export class Launcher {
     /** The name of the device. */
     readonly device = `gpu:${mode}`,
   ) {
-    this.mostCells = mode === "cpu" ? 2 ** 31 - 1 : MOST_CELLS;
+    this.#memory = deviceMemoryOf(mode, this.counters);
+    const { maxTextureSize = Infinity } = gpu.Kernel.features;
+    this.mostCells = mode === "cpu" ? 2 ** 31 - 1 : Math.min(MOST_CELLS, maxTextureSize ** 2);
   }
 
   /** How many compiled kernels are kept. */
@@ -35,46 +48,122 @@ export class Launcher {
     return this.#compiled.size;
   }
 
+  /** Whether the GPU was taken away: nothing can be computed or read any more. */
+  get isLost(): boolean {
+    return this.#memory.isLost();
+  }
+
   /**
-   * The cells that `source` computes, `count` of them; pending while an argument is, or in an asynchronous mode.
+   * The cells that `source` computes, `count` of them; on their way while an argument is, or in an asynchronous mode.
    *
    * @param operation what to name in an error
    */
   launch(operation: string, source: string, args: readonly Argument[], count: number): Cells {
-    if (count === 0) return new Float32Array(0);
-    const isLate = args.some((argument) => argument instanceof Promise);
+    if (count === 0) return Cells.onHost(this, 0, new Float32Array(0));
+    const used = args.filter((argument) => argument instanceof Cells);
+    const launched = this.#run(operation, source, args, count, () => {
+      this.counters.launches++;
+      this.counters.bytesRead += used.reduce((bytes, cells) => bytes + 4 * cells.count, 0);
+      this.counters.bytesWritten += 4 * count;
+    });
+    return Cells.onDevice(this, count, launched);
+  }
+
+  upload(values: Float32Array): Handle | Promise<Handle> {
+    this.counters.uploads++;
+    this.counters.uploadedBytes += values.byteLength;
+    return this.#memory.isResident ? this.#run("upload", COPY, [values], values.length) : values;
+  }
+
+  read(handle: Handle): Float32Array | Promise<Float32Array> {
+    this.#checkPresent("read");
+    const values = this.#memory.read(handle);
+    const note = (known: Float32Array): Float32Array => {
+      // What a lost GPU answers is no data.
+      this.#checkPresent("read");
+      this.counters.readBacks++;
+      this.counters.readBackBytes += known.byteLength;
+      return known;
+    };
+    return values instanceof Promise ? values.then(note) : note(values);
+  }
+
+  recycle(handle: Handle): void {
+    if (!this.isLost) this.#memory.recycle(handle);
+  }
+
+  #run(
+    operation: string,
+    source: string,
+    args: readonly (Argument | Float32Array)[],
+    count: number,
+    note: () => void = () => {},
+  ): Handle | Promise<Handle> {
+    const call = (known: readonly Known[]) => this.#call(operation, source, known, count);
+    const fail = (cause: unknown, site: string | null) => this.#fail(operation, args, count, cause, site);
+    note();
+    if (!this.isAsynchronous)
+      try {
+        return call(args.map((argument) => (argument instanceof Cells ? (argument.handle() as Handle) : argument)));
+      } catch (cause) {
+        return fail(cause, null);
+      }
     // A failure that comes later has another stack: it keeps the place of this call.
-    const site = isLate || this.isAsynchronous ? callSite() : null;
-    if (isLate)
-      return Promise.all(args.map(resolved)).then((known) => this.#launchNow(operation, source, known, count, site));
-    return this.#launchNow(operation, source, args as readonly Known[], count, site);
+    const site = callSite();
+    const cells = args.filter((argument) => argument instanceof Cells).map((it) => it.retain());
+    const known = args.map((argument) => (argument instanceof Cells ? argument.handle() : argument));
+    return Promise.all(known)
+      .then(call)
+      .catch((cause) => fail(cause, site))
+      .finally(() => {
+        for (const it of cells) it.release();
+      });
   }
 
-  #launchNow(operation: string, source: string, args: readonly Known[], count: number, site: string | null): Cells {
-    const run = () => this.#call(operation, source, args, count);
-    const fail = (cause: unknown) => this.#fail(operation, args, count, cause, site);
-    if (this.isAsynchronous) return Promise.resolve().then(run).catch(fail);
-    try {
-      return run();
-    } catch (cause) {
-      return fail(cause);
-    }
-  }
-
-  #call(operation: string, source: string, args: readonly Known[], count: number): Cells {
-    const lengths = args.map((argument) => (argument instanceof Float32Array ? argument.length : "n"));
-    const key = `${count} ${lengths.join()} ${source}`;
+  #call(operation: string, source: string, args: readonly Known[], count: number): Handle | Promise<Handle> {
+    this.#checkPresent(operation);
+    const types = args.map(typeOf);
+    const key = `${count} ${args.map((argument, i) => `${lengthOf(argument)} ${types[i]}`).join()} ${source}`;
     const known = this.#compiled.get(key);
-    const kernel = known?.kernel ?? this.#compile(source, args, count);
-    this.#compiled.delete(key);
-    const result = this.#withMemory(() => kernel(...args.map(asVariable)) as unknown as Cells);
-    this.#compiled.set(key, { kernel, result: this.isAsynchronous ? result : null }); // most recently used last
-    if (known) return result;
+    if (known) {
+      this.#compiled.delete(key);
+      this.#compiled.set(key, known); // most recently used last
+      // What is still being built would be built twice, and write to one place.
+      return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
+    }
+    const compiled: Compiled = { kernel: this.#compile(source, types, count), built: null, lastResult: null };
+    const result = this.#withMemory(() => this.#write(compiled, args));
+    this.#compiled.set(key, compiled);
+    this.counters.compiles++;
+    if (result instanceof Promise) {
+      const built = result.then(() => {});
+      compiled.built = built;
+      built.then(
+        () => {
+          compiled.built = null;
+        },
+        () => {},
+      );
+    }
     this.#keep(this.#kept);
-    const { fallbackReason } = kernel.kernel;
+    const { fallbackReason } = compiled.kernel.kernel;
     if (!fallbackReason) return result;
     this.#compiled.delete(key);
     throw new DeviceError(`${operation}: gpu.js would compute elsewhere: ${fallbackReason}`);
+  }
+
+  /** Calls a compiled kernel. */
+  #write(compiled: Compiled, args: readonly Known[]): Handle | Promise<Handle> {
+    const { kernel } = compiled;
+    this.#memory.prepare(kernel.kernel);
+    const result = kernel(...(args as readonly KernelVariable[])) as unknown as Handle | Promise<Handle>;
+    const adopt = (handle: Handle): Handle => {
+      this.#memory.adopt(kernel.kernel, handle);
+      return handle;
+    };
+    if (!(result instanceof Promise)) return adopt(result);
+    compiled.lastResult = result.then(adopt);
+    return compiled.lastResult;
   }
 
   /**
@@ -92,20 +181,22 @@ export class Launcher {
     }
   }
 
-  #compile(source: string, args: readonly Known[], count: number): IKernelRunShortcut {
+  #compile(source: string, argumentTypes: readonly string[], count: number): IKernelRunShortcut {
     const functions = functionsIn(source).map(([name, f]) => ({
       name,
       source: f.source,
-      settings: { argumentTypes: [...f.argumentTypes], returnType: f.returnType },
+      settings: { argumentTypes: Array<string>(parametersOf(f)).fill("Number"), returnType: "Number" },
     }));
     // gpu.js takes functions with types in this form, which its declarations lack.
     const settings = {
       output: [count],
       precision: "single",
       loopMaxIterations: 2 ** 24,
-      immutable: true,
+      pipeline: this.#memory.isResident,
+      // With WebGPU it would make a new buffer for every result; which one is written to is decided here.
+      immutable: this.mode !== "webgpu",
       asyncMode: this.isAsynchronous,
-      argumentTypes: args.map(typeOf),
+      argumentTypes,
       functions,
     };
     return this.gpu.createKernel(source, settings as unknown as Parameters<GPU["createKernel"]>[1]);
@@ -113,20 +204,36 @@ export class Launcher {
 
   /** Forgets the compiled kernels that were used longest ago, down to that many. */
   #keep(count: number): void {
-    for (const [oldest, { kernel, result }] of this.#compiled) {
+    for (const [oldest, { kernel, lastResult }] of this.#compiled) {
       if (this.#compiled.size <= count) return;
       this.#compiled.delete(oldest);
-      const destroy = () => kernel.destroy();
-      if (result instanceof Promise) result.then(destroy, destroy);
+      const destroy = () => {
+        this.#memory.detach(kernel.kernel);
+        kernel.destroy();
+      };
+      if (lastResult) lastResult.then(destroy, destroy);
       else destroy();
     }
   }
 
-  #fail(operation: string, args: readonly Known[], count: number, cause: unknown, site: string | null): never {
+  #checkPresent(operation: string): void {
+    if (this.isLost)
+      throw new DeviceError(
+        `${operation}: the GPU of device ${this.device} was taken away, and all that was on it is gone; loadGpu("${this.mode}") opens it again`,
+      );
+  }
+
+  #fail(
+    operation: string,
+    args: readonly (Argument | Float32Array)[],
+    count: number,
+    cause: unknown,
+    site: string | null,
+  ): never {
     if (cause instanceof ViltgradError) throw cause;
-    const sizes = args.flatMap((argument) => (argument instanceof Float32Array ? [argument.length] : []));
+    const sizes = args.map(lengthOf).filter((length) => length !== "n");
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " "); // gpu.js adds lines
-    throw new DeviceError(
+    throw new KernelError(
       `${operation}: device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results${site ? `, called at ${site}` : ""}: ${reason}`,
       { cause },
     );
@@ -135,25 +242,21 @@ export class Launcher {
 
 interface Compiled {
   readonly kernel: IKernelRunShortcut;
-  /** What the kernel may still be computing. */
-  readonly result: Cells | null;
+  /** Settled when it was built; null from then on. */
+  built: Promise<void> | null;
+  /** What it may still be computing. */
+  lastResult: Promise<Handle> | null;
 }
 
-type Known = Exclude<Argument, Promise<Float32Array>>;
+type Known = Handle | number;
 
-async function resolved(argument: Argument): Promise<Known> {
-  return argument;
+function lengthOf(argument: Cells | Known): number | "n" {
+  if (typeof argument === "number") return "n";
+  if (argument instanceof Cells) return argument.count;
+  return argument instanceof Float32Array ? argument.length : argument.output[0]!;
 }
 
-function typeOf(argument: Known): "Array" | "Float" | "Integer" {
-  if (argument instanceof Float32Array) return "Array";
-  return typeof argument === "number" ? "Float" : "Integer";
+function typeOf(argument: Known): string {
+  if (typeof argument === "number") return "Float";
+  return argument instanceof Float32Array ? "Array" : argument.type;
 }
-
-/** An array without cells cannot be handed over; no kernel reads what stands in for it. */
-function asVariable(argument: Known): KernelVariable {
-  if (typeof argument === "number") return argument;
-  if (argument instanceof Float32Array) return argument.length === 0 ? EMPTY : argument;
-  return argument.int32;
-}
-const EMPTY = new Float32Array(1);

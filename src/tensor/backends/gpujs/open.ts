@@ -1,6 +1,6 @@
 import type { GPU } from "gpu.js";
 import { GpuBackend } from "./backend.ts";
-import { type GpuKernels, gpuKernels } from "./kernels/index.ts";
+import type { GpuKernels } from "./kernels/index.ts";
 import { Launcher } from "./launcher.ts";
 import { type GpuMode, tryMode } from "./modes.ts";
 
@@ -9,7 +9,7 @@ export async function openGpu(mode: GpuMode, options: GpuOptions = {}): Promise<
   const gpu = await tryMode(await importGpu(), mode);
   if (!gpu) return null;
   const launcher = new Launcher(gpu, mode, options.isAsynchronous ?? mode === "webgpu", options.name);
-  return new GpuBackend(launcher, options.kernels ?? kernelsOf(mode));
+  return new GpuBackend(launcher, options.kernels);
 }
 
 export interface GpuOptions {
@@ -18,13 +18,6 @@ export interface GpuOptions {
   readonly kernels?: GpuKernels;
   /** Instead of `gpu:` and the mode. */
   readonly name?: string;
-}
-
-/** In gpu.js's WebGL modes the integers are not those of JavaScript: there are no random bits to draw. */
-function kernelsOf(mode: GpuMode): GpuKernels {
-  if (mode !== "headlessgl" && mode !== "webgl2") return gpuKernels;
-  const { dropout: _, ...kernels } = gpuKernels;
-  return kernels;
 }
 
 /** The class, however the package was bundled. */

@@ -1,29 +1,45 @@
 import type { Storage } from "../../backend.ts";
-import type { DType, TypedArray } from "../../dtype.ts";
-import { DeviceError, DTypeError } from "../../errors.ts";
+import { BYTES, type DType, type TypedArray } from "../../dtype.ts";
+import { DTypeError } from "../../errors.ts";
 import type { Holding } from "../../memory.ts";
-
-/** The cells of a storage; in asynchronous modes they may still be computed. int32 is held as float32. */
-export type Cells = Float32Array | Promise<Float32Array>;
+import type { Shape } from "../../shape.ts";
+import type { Cells } from "./cells.ts";
 
 /** From here on float32 does not hold every whole number. */
 const LARGEST_WHOLE = 2 ** 24;
 
-/** A kernel puts new cells in the place of the old: memory of a GPU is not changed in place. */
+/** What a storage holds: known apart from it, so that its memory can be given back once the storage is gone. */
+export class Contents implements Holding {
+  operation = "";
+  shape: Shape = [];
+  site: string | null = null;
+  isKept = false;
+  /** null until something was computed into it, and once it was given back. */
+  cells: Cells | null = null;
+
+  constructor(
+    readonly dtype: DType,
+    readonly bytes: number,
+  ) {}
+
+  /** Puts cells in the place of those before: memory of a GPU is not changed in place. */
+  replace(cells: Cells | null): void {
+    cells?.retain();
+    this.cells?.release();
+    this.cells = cells;
+  }
+}
+
 export class GpuStorage implements Storage {
   references = 1;
-  holding?: Holding = undefined;
+  readonly holding: Contents;
 
   constructor(
     readonly dtype: DType,
     readonly size: number,
-    /** null until something was computed into it. */
-    public cells: Cells | null,
-  ) {}
-}
-
-export function isPending(cells: Cells): cells is Promise<Float32Array> {
-  return cells instanceof Promise;
+  ) {
+    this.holding = new Contents(dtype, size * BYTES[dtype]);
+  }
 }
 
 /** @throws {DTypeError} for an int32 beyond 2²⁴, which float32 would round */
@@ -46,12 +62,4 @@ function checkWhole(device: string, values: TypedArray): void {
     throw new DTypeError(
       `device ${device} holds int32 as float32, exact up to 2^24; element ${index} is ${values[index]}, use another device for it`,
     );
-}
-
-/** The cells, at once. @throws {DeviceError} while they are being computed */
-export function cellsNow(device: string, storage: GpuStorage): Float32Array {
-  const { cells, size } = storage;
-  if (cells === null) return new Float32Array(size);
-  if (isPending(cells)) throw new DeviceError(`dataSync: device ${device} answers later; await data()`);
-  return cells;
 }

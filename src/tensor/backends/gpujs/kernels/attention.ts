@@ -1,5 +1,5 @@
+import type { Cells } from "../cells.ts";
 import { CELL, coordinates, kernelSource, loop, sumOf } from "../source.ts";
-import type { Cells } from "../storage.ts";
 import type { GpuKernel, GpuOperand, Launch } from "./types.ts";
 
 /** Sizes of packed projections qkv [B, N, 3d], d = h · dh. */

@@ -52,16 +52,16 @@ return ${grad} * (normalCdf(${x}) + ${x} * density);`,
   cast,
 };
 
-/** Kept where the random bits, as a fraction, reach the probability. */
+/** Kept where the random bits, as a fraction, reach the probability; the seed comes in two halves of 16 bits. */
 function dropout(...[launch, [x], out, { probability, seed }]: Parameters<GpuKernel<"dropout">>) {
   const source = kernelSource(
-    ["x", "seed", "threshold", "kept"],
+    ["x", "high", "low", "threshold", "kept"],
     `let value = 0.0;
-if (randomBits(this.thread.x, seed) >= threshold) { value = x[this.thread.x] / kept; }
+if (randomBits(this.thread.x, high, low) >= threshold) { value = x[this.thread.x] / kept; }
 return value;`,
   );
   const threshold = Math.ceil(probability * 2 ** 24);
-  return launch(source, [x!.cells, { int32: seed | 0 }, { int32: threshold }, 1 - probability], out.size);
+  return launch(source, [x!.cells, (seed >>> 16) & 0xffff, seed & 0xffff, threshold, 1 - probability], out.size);
 }
 
 function cast(...[launch, [x], out]: Parameters<GpuKernel<"cast">>) {

@@ -8,7 +8,7 @@ import { reductions } from "./reductions.ts";
 import { rows } from "./rows.ts";
 import { transport } from "./transport.ts";
 import type { GpuKernel, GpuUpdate } from "./types.ts";
-import { update } from "./update.ts";
+import { operandsOf, update } from "./update.ts";
 
 /** The kernels of a device; one that is missing is answered by `cpu`. */
 export type GpuKernels = { readonly [K in Exclude<KernelName, UpdateName>]?: GpuKernel<K> };
@@ -26,3 +26,4 @@ export const gpuKernels: GpuKernels = {
 };
 
 export const gpuUpdates: GpuUpdates = update;
+export { operandsOf };

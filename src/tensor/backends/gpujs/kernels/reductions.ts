@@ -1,6 +1,6 @@
 import { reducedShape, type Shape, sizeOf, stridesOf } from "../../../shape.ts";
+import type { Cells } from "../cells.ts";
 import { coordinates, kernelSource, literal, loop, mergeAxes, sumOf, walk, weightedSum } from "../source.ts";
-import type { Cells } from "../storage.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 export const reductions = {
@@ -58,7 +58,7 @@ return total;`;
         const add = `${sumOf("total", count, (k) => `parts[${k}]`)}\nreturn total${before ? " + before[0]" : ""};`;
         const args = { parts, ...(before && { before }) };
         return launch(kernelSource(Object.keys(args), add), Object.values(args), 1);
-      }, null) ?? new Float32Array(1),
+      }, null) ?? launch(kernelSource([], "return 0.0;"), [], 1),
 };
 
 /** Cells whose squares one part adds. */

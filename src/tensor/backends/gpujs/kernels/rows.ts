@@ -1,5 +1,5 @@
+import type { Cells } from "../cells.ts";
 import { kernelSource, loop, sumOf } from "../source.ts";
-import type { Cells } from "../storage.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 /** Kernels over the rows of the last axis: some numbers for each row first, then the cells. */

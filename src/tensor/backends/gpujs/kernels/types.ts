@@ -1,8 +1,8 @@
 import type { DType } from "../../../dtype.ts";
 import type { Attributes, KernelName } from "../../../kernels.ts";
 import type { Shape } from "../../../shape.ts";
+import type { Cells } from "../cells.ts";
 import type { Argument } from "../launcher.ts";
-import type { Cells } from "../storage.ts";
 
 /** An operand as a kernel sees it. */
 export interface GpuOperand {

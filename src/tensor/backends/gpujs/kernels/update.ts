@@ -1,3 +1,4 @@
+import { sizeOf } from "../../../shape.ts";
 import { kernelSource } from "../source.ts";
 import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
 
@@ -7,10 +8,13 @@ import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
  */
 export const update = {
   adamw: (...[launch, operands, attributes]: Parameters<GpuUpdate<"adamw">>) =>
-    grouped(operands, 4).flatMap((some) => adamw(launch, some, attributes)),
+    grouped(operands, operandsOf.adamw).flatMap((some) => adamw(launch, some, attributes)),
   sgd: (...[launch, operands, attributes]: Parameters<GpuUpdate<"sgd">>) =>
-    grouped(operands, 3).flatMap((some) => sgd(launch, some, attributes)),
+    grouped(operands, operandsOf.sgd).flatMap((some) => sgd(launch, some, attributes)),
 };
+
+/** The operands of one parameter: itself, its gradient and what the optimiser keeps of it. */
+export const operandsOf = { adamw: 4, sgd: 3 } as const;
 
 /** Operands of several parameters, `width` of each. */
 function grouped(operands: readonly GpuOperand[], width: number): GpuOperand[][] {
@@ -68,8 +72,4 @@ function map(
   args: Readonly<Record<string, Parameters<Launch>[1][number]>>,
 ) {
   return launch(kernelSource(Object.keys(args), `return ${formula};`), Object.values(args), count);
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, n) => product * n, 1);
 }

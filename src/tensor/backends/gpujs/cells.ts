@@ -1,0 +1,98 @@
+import type { Handle } from "./device-memory.ts";
+
+export type Later<T> = T | Promise<T>;
+
+/** What can hold cells: it copies them to the device and back, and takes their memory again. */
+export interface CellsDevice {
+  upload(values: Float32Array): Later<Handle>;
+  read(handle: Handle): Later<Float32Array>;
+  recycle(handle: Handle): void;
+}
+
+/**
+ * Numbers on the host, on the device, or both; int32 is held as float32. What comes from the host is copied to the device
+ * when a kernel first takes it. In asynchronous modes they may still be on their way.
+ *
+ * They are counted like the texts of a library: whoever keeps them retains them, and the last to release them gives the
+ * memory of the device back.
+ */
+export class Cells {
+  #users = 1;
+  #host: Later<Float32Array> | null;
+  #handle: Later<Handle> | null;
+
+  private constructor(
+    readonly count: number,
+    readonly device: CellsDevice,
+    host: Later<Float32Array> | null,
+    handle: Later<Handle> | null,
+    readonly staysOnHost: boolean,
+  ) {
+    this.#host = quiet(host);
+    this.#handle = quiet(handle);
+  }
+
+  /** @param staysOnHost whether the host will ask for them again, as it does for indices */
+  static onHost(device: CellsDevice, count: number, values: Later<Float32Array>, staysOnHost = false): Cells {
+    return new Cells(count, device, values, null, staysOnHost);
+  }
+
+  static onDevice(device: CellsDevice, count: number, handle: Later<Handle>): Cells {
+    return new Cells(count, device, null, handle, false);
+  }
+
+  retain(): this {
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    this.#users--;
+    if (this.#users > 0 || !this.#handle) return;
+    const { device } = this;
+    if (this.#handle instanceof Promise)
+      this.#handle.then(
+        (handle) => device.recycle(handle),
+        () => {},
+      );
+    else device.recycle(this.#handle);
+    this.#handle = null;
+  }
+
+  /** As an argument of a kernel. */
+  handle(): Later<Handle> {
+    if (this.#handle) return this.#handle;
+    const host = this.#host!;
+    // An array without cells cannot be handed over; no kernel reads what stands in for it.
+    const upload = (values: Float32Array) => this.device.upload(this.count === 0 ? new Float32Array(1) : values);
+    this.#handle = host instanceof Promise ? host.then(upload) : upload(host);
+    if (!this.staysOnHost && this.count > 0) this.#host = null;
+    return quiet(this.#handle)!;
+  }
+
+  /** Lets those that are on their way wait for a condition too, and fail with it. */
+  require(condition: Promise<void>): void {
+    this.#handle = quiet(Promise.all([this.#handle!, condition]).then(([handle]) => handle));
+  }
+
+  /** What to take instead if those that are on their way fail. @returns when it is known which */
+  insure(instead: (error: unknown) => Later<Handle>): Later<unknown> {
+    if (this.#handle instanceof Promise) this.#handle = quiet(this.#handle.catch(instead));
+    return this.#handle;
+  }
+
+  /** As an array of the host, which is not to be changed. */
+  values(): Later<Float32Array> {
+    if (this.#host) return this.#host;
+    const handle = this.#handle!;
+    if (!(handle instanceof Promise)) return this.device.read(handle);
+    this.retain();
+    return handle.then((known) => this.device.read(known)).finally(() => this.release());
+  }
+}
+
+/** Whoever asks for a value gets its failure; one that nobody asks for must not end the program. */
+function quiet<T>(value: Later<T> | null): Later<T> | null {
+  if (value instanceof Promise) value.catch(() => {});
+  return value;
+}
