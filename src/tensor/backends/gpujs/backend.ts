@@ -88,7 +88,7 @@ export class GpuBackend implements Backend {
       ({ shape, dtype, storage }): GpuOperand => ({ shape, dtype, cells: cellsOf(this.launcher, storage) }),
     );
     const call = { kernel, operands, out, attributes, made: [] };
-    this.launcher.counters.operations += kernel in gpuUpdates ? inputs.length / operandsOf[kernel as UpdateName] : 1;
+    this.launcher.counters.operations += operationsIn(kernel, inputs.length, attributes);
     const targets = kernel in gpuUpdates ? inputs : [out];
     try {
       for (const [i, cells] of this.#answer(call).entries()) if (cells) contentsOf(targets[i]!.storage).replace(cells);
@@ -134,7 +134,9 @@ export class GpuBackend implements Backend {
     };
     if (kernel in gpuUpdates) {
       const update = gpuUpdates[kernel as UpdateName] as GpuUpdate<K & UpdateName>;
-      return update(launch, operands, attributes as Attributes<K & UpdateName>);
+      const answer = update(launch, operands, attributes as Attributes<K & UpdateName>);
+      made.push(...(answer.filter((cells) => cells !== null && !made.includes(cells)) as Cells[]));
+      return answer;
     }
     const body = (this.kernels as Partial<Record<KernelName, unknown>>)[kernel] as GpuKernel<K>;
     return [body(launch, operands, { shape: out.shape, dtype: out.dtype, size: sizeOf(out.shape) }, attributes)];
@@ -186,6 +188,13 @@ interface Call<K extends KernelName> {
   readonly out: TensorMeta;
   readonly attributes: Attributes<K>;
   readonly made: Cells[];
+}
+
+/** A kernel over many tensors is one operation for each, an iteration one for each time. */
+function operationsIn<K extends KernelName>(kernel: K, inputs: number, attributes: Attributes<K>): number {
+  if (kernel in gpuUpdates) return inputs / operandsOf[kernel as UpdateName];
+  if (kernel === "sumOfSquares") return inputs;
+  return Math.max(1, (attributes as { iterations?: number }).iterations ?? 1);
 }
 
 function contentsOf(storage: Storage): Contents {

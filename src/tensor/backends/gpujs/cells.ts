@@ -6,6 +6,8 @@ export type Later<T> = T | Promise<T>;
 export interface CellsDevice {
   upload(values: Float32Array): Later<Handle>;
   read(handle: Handle): Later<Float32Array>;
+  /** A copy of a stretch of cells. */
+  cut(whole: Cells, first: number, count: number): Later<Handle>;
   recycle(handle: Handle): void;
 }
 
@@ -20,6 +22,8 @@ export class Cells {
   #users = 1;
   #host: Later<Float32Array> | null;
   #handle: Later<Handle> | null;
+  /** What these are a stretch of, as long as they have not been cut out of it. */
+  #stretch: Stretch | null = null;
 
   private constructor(
     readonly count: number,
@@ -41,6 +45,25 @@ export class Cells {
     return new Cells(count, device, null, handle, false);
   }
 
+  /** `count` of the cells of others; they get memory of their own when they are used by themselves. */
+  static stretchOf(whole: Cells, first: number, count: number): Cells {
+    const cells = new Cells(count, whole.device, null, null, false);
+    cells.#stretch = { whole: whole.retain(), first };
+    return cells;
+  }
+
+  /** The cells of which all of these are the stretches, in order and without gaps; null if there are none such. */
+  static wholeOf(parts: readonly Cells[]): Cells | null {
+    const stretches = parts.map((part) => part.#stretch);
+    const whole = stretches[0]?.whole ?? null;
+    let end = 0;
+    for (const [i, stretch] of stretches.entries()) {
+      if (stretch?.whole !== whole || stretch?.first !== end) return null;
+      end += parts[i]!.count;
+    }
+    return whole?.count === end ? whole : null;
+  }
+
   retain(): this {
     this.#users++;
     return this;
@@ -48,7 +71,10 @@ export class Cells {
 
   release(): void {
     this.#users--;
-    if (this.#users > 0 || !this.#handle) return;
+    if (this.#users > 0) return;
+    this.#stretch?.whole.release();
+    this.#stretch = null;
+    if (!this.#handle) return;
     const { device } = this;
     if (this.#handle instanceof Promise)
       this.#handle.then(
@@ -62,11 +88,19 @@ export class Cells {
   /** As an argument of a kernel. */
   handle(): Later<Handle> {
     if (this.#handle) return this.#handle;
+    if (this.#stretch) return this.#cut(this.#stretch);
     const host = this.#host!;
     // An array without cells cannot be handed over; no kernel reads what stands in for it.
     const upload = (values: Float32Array) => this.device.upload(this.count === 0 ? new Float32Array(1) : values);
     this.#handle = host instanceof Promise ? host.then(upload) : upload(host);
     if (!this.staysOnHost && this.count > 0) this.#host = null;
+    return quiet(this.#handle)!;
+  }
+
+  #cut({ whole, first }: Stretch): Later<Handle> {
+    this.#handle = this.device.cut(whole, first, this.count);
+    whole.release();
+    this.#stretch = null;
     return quiet(this.#handle)!;
   }
 
@@ -83,12 +117,18 @@ export class Cells {
 
   /** As an array of the host, which is not to be changed. */
   values(): Later<Float32Array> {
+    if (this.count === 0) return new Float32Array(0);
     if (this.#host) return this.#host;
-    const handle = this.#handle!;
+    const handle = this.handle();
     if (!(handle instanceof Promise)) return this.device.read(handle);
     this.retain();
     return handle.then((known) => this.device.read(known)).finally(() => this.release());
   }
+}
+
+interface Stretch {
+  readonly whole: Cells;
+  readonly first: number;
 }
 
 /** Whoever asks for a value gets its failure; one that nobody asks for must not end the program. */

@@ -1,6 +1,9 @@
 /** What a device of gpu.js did since it was opened, or since the counters were set back. Bytes are those of cells. */
 export interface GpuCounters {
-  /** Kernels of the engine that were asked for: one an operation, forward or backward, and one a parameter in updates. */
+  /**
+   * Operations that were asked for, forward and backward; updates and sums of squares count once for each tensor, and
+   * the plan of optimal transport once for each iteration.
+   */
   readonly operations: number;
   /** Kernels of gpu.js that ran for them. */
   readonly launches: number;

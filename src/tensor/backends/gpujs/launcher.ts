@@ -75,6 +75,10 @@ export class Launcher implements CellsDevice {
     return this.#memory.isResident ? this.#run("upload", COPY, [values], values.length) : values;
   }
 
+  cut(whole: Cells, first: number, count: number): Handle | Promise<Handle> {
+    return this.launch("cut", `function (x) { return x[this.thread.x + ${first}]; }`, [whole], count).handle();
+  }
+
   read(handle: Handle): Float32Array | Promise<Float32Array> {
     this.#checkPresent("read");
     const values = this.#memory.read(handle);

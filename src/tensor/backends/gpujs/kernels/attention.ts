@@ -1,5 +1,6 @@
 import type { Cells } from "../cells.ts";
 import { CELL, coordinates, kernelSource, loop, sumOf } from "../source.ts";
+import { pairOfRow } from "./rows.ts";
 import type { GpuKernel, GpuOperand, Launch } from "./types.ts";
 
 /** Sizes of packed projections qkv [B, N, 3d], d = h · dh. */
@@ -84,36 +85,28 @@ function weightsOf(launch: Launch, qkv: GpuOperand, mask: GpuOperand | undefined
   });
   const dots = kernelSource(["qkv", "scale"], `${code}${product}\nreturn total * scale;`);
   const scores = launch(dots, [qkv.cells, dh ** -0.5], B * h * N * N);
-  const names2 = mask ? ["scores", "mask"] : ["scores"];
-  const operands = mask ? [mask.cells] : [];
-  // What follows looks at allowed keys alone. A row of scores is a thread: its sample is row / (h N).
+  const known = { scores, ...(mask && { mask: mask.cells }) };
+  // What follows looks at allowed keys alone. A row of scores has its sample in row / (h N).
+  const sample = `const sample = Math.floor(row / ${h * N});`;
   const allowed = (body: string) => loop("k", N, mask ? `if (mask[sample * ${N} + k] !== 0.0) { ${body} }` : body);
-  const row = `const sample = Math.floor(this.thread.x / ${h * N});
-const first = this.thread.x * ${N};`;
-  const most = `${row}
-let greatest = -Infinity;
-${allowed("greatest = Math.max(greatest, scores[first + k]);")}
-return greatest;`;
-  const greatest = launch(kernelSource(names2, most), [scores, ...operands], B * h * N);
-  const sum = `${row}
-const top = greatest[this.thread.x];
+  const greatest = `${sample}
+value = -Infinity;
+${allowed(`value = Math.max(value, scores[row * ${N} + k]);`)}`;
+  const sum = `const top = value;
 let total = 0.0;
-${allowed("total += Math.exp(scores[first + k] - top);")}
-return total;`;
-  const total = launch(kernelSource([...names2, "greatest"], sum), [scores, ...operands, greatest], B * h * N);
-  const share = `const row = Math.floor(this.thread.x / ${N});
-const key = this.thread.x - row * ${N};
-const sample = Math.floor(row / ${h * N});
+${allowed(`total += Math.exp(scores[row * ${N} + k] - top);`)}
+value = total;`;
+  const stats = launch(kernelSource(Object.keys(known), pairOfRow(greatest, sum)), Object.values(known), 2 * B * h * N);
+  const share = `const row = Math.floor(${CELL} / ${N});
+const key = ${CELL} - row * ${N};
+${sample}
 let weight = 0.0;
 ${mask ? `if (mask[sample * ${N} + key] !== 0.0) {` : "if (key >= 0.0) {"}
-weight = Math.exp(scores[this.thread.x] - greatest[row]) / total[row];
+weight = Math.exp(scores[${CELL}] - stats[2 * row]) / stats[2 * row + 1];
 }
 return weight;`;
-  return launch(
-    kernelSource([...names2, "greatest", "total"], share),
-    [scores, ...operands, greatest, total],
-    B * h * N * N,
-  );
+  const all = { ...known, stats };
+  return launch(kernelSource(Object.keys(all), share), Object.values(all), B * h * N * N);
 }
 
 /** P ∘ (Ō Vᵀ − D) / √dh, [B, h, N, N]. */

@@ -1,6 +1,6 @@
 import { reducedShape, type Shape, sizeOf, stridesOf } from "../../../shape.ts";
 import type { Cells } from "../cells.ts";
-import { coordinates, kernelSource, literal, loop, mergeAxes, sumOf, walk, weightedSum } from "../source.ts";
+import { CELL, coordinates, kernelSource, literal, loop, mergeAxes, sumOf, walk, weightedSum } from "../source.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 export const reductions = {
@@ -45,24 +45,50 @@ return total;`;
     return launch(kernelSource(["x"], code + body), [x!.cells], out.size);
   },
   argsort,
-  /** The squares of each tensor in parts, then the parts with what the tensors before it gave. */
-  sumOfSquares: (...[launch, tensors]: Parameters<GpuKernel<"sumOfSquares">>) =>
-    tensors
-      .filter(({ shape }) => sizeOf(shape) > 0)
-      .reduce<Cells | null>((before, { shape, cells }) => {
-        const size = sizeOf(shape);
-        const square = `const at = this.thread.x * ${PART} + k;\nif (at < ${size}) { total += x[at] * x[at]; }`;
-        const squares = `let total = 0.0;\n${loop("k", PART, square)}\nreturn total;`;
-        const count = Math.ceil(size / PART);
-        const parts = launch(kernelSource(["x"], squares), [cells], count);
-        const add = `${sumOf("total", count, (k) => `parts[${k}]`)}\nreturn total${before ? " + before[0]" : ""};`;
-        const args = { parts, ...(before && { before }) };
-        return launch(kernelSource(Object.keys(args), add), Object.values(args), 1);
-      }, null) ?? launch(kernelSource([], "return 0.0;"), [], 1),
+  sumOfSquares,
 };
 
-/** Cells whose squares one part adds. */
+/** Cells whose squares one part adds, and arrays that one launch takes: no GPU has room for fewer than sixteen. */
 const PART = 256;
+const ARRAYS = 8;
+
+/** The squares in parts, of some tensors at a time; then the sums of the parts, until one is left. */
+function sumOfSquares(...[launch, tensors]: Parameters<GpuKernel<"sumOfSquares">>): Cells {
+  const filled = tensors.filter(({ shape }) => sizeOf(shape) > 0);
+  if (filled.length === 0) return launch(kernelSource([], "return 0.0;"), [], 1);
+  const addUp = (arrays: readonly Cells[], term: (cell: string) => string): Cells[] =>
+    inGroups(arrays, ARRAYS).map((group) => {
+      const { source, count } = partSums(
+        group.map((cells) => cells.count),
+        term,
+      );
+      return launch(source, group, count);
+    });
+  let sums = addUp(
+    filled.map(({ cells }) => cells),
+    (cell) => `${cell} * ${cell}`,
+  );
+  while (sums.length > 1 || sums[0]!.count > 1) sums = addUp(sums, (cell) => cell);
+  return sums[0]!;
+}
+
+/** Sums over parts of some arrays of these sizes, one behind the other. */
+function partSums(sizes: readonly number[], term: (cell: string) => string): { source: string; count: number } {
+  let count = 0;
+  const branches = sizes.map((size, i) => {
+    const first = count;
+    count += Math.ceil(size / PART);
+    const add = `const at${i} = (${CELL} - ${first}) * ${PART} + k${i};
+if (at${i} < ${size}) { total += ${term(`x${i}[at${i}]`)}; }`;
+    return `if (${CELL} >= ${first} && ${CELL} < ${count}) {\n${loop(`k${i}`, PART, add)}\n}`;
+  });
+  const names = sizes.map((_, i) => `x${i}`);
+  return { source: kernelSource(names, `let total = 0.0;\n${branches.join("\n")}\nreturn total;`), count };
+}
+
+function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
 
 /** First the rank of every cell of a line, how many come before it; then, for every rank, the cell that has it. */
 function argsort(...[launch, [x], out, { axis, descending }]: Parameters<GpuKernel<"argsort">>) {

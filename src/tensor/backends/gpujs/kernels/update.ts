@@ -1,5 +1,6 @@
 import { sizeOf } from "../../../shape.ts";
-import { kernelSource } from "../source.ts";
+import { Cells } from "../cells.ts";
+import { CELL, kernelSource } from "../source.ts";
 import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
 
 /**
@@ -21,27 +22,39 @@ function grouped(operands: readonly GpuOperand[], width: number): GpuOperand[][]
   return Array.from({ length: operands.length / width }, (_, i) => operands.slice(i * width, (i + 1) * width));
 }
 
+/** Both moments in one launch, one behind the other, and the value from them. */
 function adamw(...[launch, [p, grad, m, v], attributes]: Parameters<GpuUpdate<"adamw">>) {
   const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
   const count = sizeOf(p!.shape);
-  const scalars = { gradScale, gradientDecay };
-  const slope = "(gradScale * grad[this.thread.x] + gradientDecay * p[this.thread.x])";
-  const known = { p: p!.cells, grad: grad!.cells, ...scalars };
-  const mean = map(launch, count, `beta * m[this.thread.x] + rest * ${slope}`, {
-    ...{ ...known, m: m!.cells },
-    ...{ beta: beta1, rest: 1 - beta1 },
-  });
-  const square = map(launch, count, `beta * v[this.thread.x] + rest * ${slope} * ${slope}`, {
-    ...{ ...known, v: v!.cells },
-    ...{ beta: beta2, rest: 1 - beta2 },
-  });
-  const moved =
-    "(p[this.thread.x] - decayBefore * p[this.thread.x] - stepSize * mean[this.thread.x] / (Math.sqrt(square[this.thread.x]) + eps))";
+  const before =
+    Cells.wholeOf([m!.cells, v!.cells]) ??
+    launch(kernelSource(["m", "v"], oneBehindOther(count, "m[at]", "v[at]")), [m!.cells, v!.cells], 2 * count);
+  const slope = "(gradScale * grad[at] + gradientDecay * p[at])";
+  const known = { moments: before, p: p!.cells, grad: grad!.cells, gradScale, gradientDecay };
+  const rates = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2 };
+  const next = oneBehindOther(
+    count,
+    `beta1 * moments[${CELL}] + rest1 * ${slope}`,
+    `beta2 * moments[${CELL}] + rest2 * ${slope} * ${slope}`,
+  );
+  const args = { ...known, ...rates };
+  const moments = launch(kernelSource(Object.keys(args), next), Object.values(args), 2 * count);
+  const [mean, square] = [`moments[${CELL}]`, `moments[${CELL} + ${count}]`];
+  const moved = `(p[${CELL}] - decayBefore * p[${CELL}] - stepSize * ${mean} / (Math.sqrt(${square}) + eps))`;
   const value = map(launch, count, `${moved} - decayAfter * ${moved}`, {
-    ...{ p: p!.cells, mean, square },
+    ...{ p: p!.cells, moments },
     ...{ stepSize, eps, decayBefore, decayAfter },
   });
-  return [value, null, mean, square];
+  return [value, null, Cells.stretchOf(moments, 0, count), Cells.stretchOf(moments, count, count)];
+}
+
+/** Statements for two arrays of `count` cells, of which `at` is the position in each. */
+function oneBehindOther(count: number, first: string, second: string): string {
+  return `const part = Math.floor(${CELL} / ${count});
+const at = ${CELL} - part * ${count};
+let value = ${first};
+if (part > 0.5) { value = ${second}; }
+return value;`;
 }
 
 function sgd(...[launch, [p, grad, velocity], attributes]: Parameters<GpuUpdate<"sgd">>) {
