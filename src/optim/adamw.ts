@@ -48,8 +48,8 @@ export class AdamW {
     for (const { parameters, weightDecay, learningRateMultiplier = 1 } of this.groups) {
       const rate = learningRate * learningRateMultiplier;
       const stepSize = (rate * Math.sqrt(second)) / first;
-      const attributes = { gradScale, beta1, beta2, eps, stepSize, ...this.#decay(rate, weightDecay) };
-      updateInPlace("adamw", parameters, this.#state, attributes);
+      const attributes = { beta1, beta2, eps, stepSize, ...this.#decay(rate, weightDecay) };
+      updateInPlace("adamw", parameters, this.#state, gradScale, attributes);
     }
   }
 

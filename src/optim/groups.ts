@@ -1,4 +1,5 @@
 import type { Parameter } from "../autograd/graph.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** Parameters that share a weight decay and a multiple of the learning rate. */
 export interface ParameterGroup {
@@ -9,8 +10,8 @@ export interface ParameterGroup {
 
 export interface StepOptions {
   readonly learningRate: number;
-  /** Factor on all gradients, for clipping or for the mean over accumulated batches. */
-  readonly gradScale?: number;
+  /** Factor on all gradients, for clipping or for the mean over accumulated batches; a tensor [] is not waited for. */
+  readonly gradScale?: number | Tensor;
 }
 
 /**

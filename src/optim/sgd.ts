@@ -30,8 +30,8 @@ export class Sgd {
   step({ learningRate, gradScale = 1 }: StepOptions): void {
     for (const { parameters, weightDecay, learningRateMultiplier = 1 } of this.groups) {
       const rate = learningRate * learningRateMultiplier;
-      const attributes = { ...this.#options, learningRate: rate, weightDecay, gradScale };
-      updateInPlace("sgd", parameters, this.#state, attributes);
+      const attributes = { ...this.#options, learningRate: rate, weightDecay };
+      updateInPlace("sgd", parameters, this.#state, gradScale, attributes);
     }
   }
 

@@ -1,8 +1,8 @@
 import { noGrad, type Parameter } from "../autograd/graph.ts";
 import { cast } from "../autograd/ops/select.ts";
 import type { Backend } from "../tensor/backend.ts";
-import { zeros } from "../tensor/create.ts";
-import { ConfigError } from "../tensor/errors.ts";
+import { full, zeros } from "../tensor/create.ts";
+import { ConfigError, DeviceError } from "../tensor/errors.ts";
 import type { Attributes } from "../tensor/kernels.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ParameterGroup } from "./groups.ts";
@@ -59,11 +59,15 @@ type Update = "adamw" | "sgd";
 /**
  * Replaces the values of all parameters that have a gradient by what a kernel writes into them, in one launch a device;
  * the values it replaces are given back.
+ *
+ * @param gradScale multiplies all gradients
+ * @throws {DeviceError} when it is on another device than a parameter
  */
 export function updateInPlace<K extends Update>(
   kernel: K,
   parameters: ReadonlyMap<string, Parameter>,
   state: OptimizerState,
+  gradScale: number | Tensor,
   attributes: Attributes<K>,
 ): void {
   const byDevice = new Map<Backend, { parameter: Parameter; operands: Tensor[] }[]>();
@@ -76,19 +80,26 @@ export function updateInPlace<K extends Update>(
     updates.push({ parameter, operands: [value, grad, ...state.of(name)] });
   }
   for (const [backend, updates] of byDevice) {
-    const [first] = updates;
-    backend.run(
-      kernel,
-      updates.flatMap(({ operands }) => operands),
-      first!.operands[0]!,
-      attributes,
-    );
+    const [first] = updates[0]!.operands as [Tensor];
+    const scale = scaleOn(first, gradScale, state.optimizer);
+    const operands = [...updates.flatMap((update) => update.operands), scale];
+    backend.run(kernel, operands, first, attributes);
+    if (scale !== gradScale) scale.release(`${state.optimizer}.step()`);
     for (const { parameter, operands } of updates) {
       const [value] = operands as [Tensor];
       parameter.value = value;
       value.release(`${state.optimizer}.step()`);
     }
   }
+}
+
+/** The factor of the gradients as a tensor where the parameter is. */
+function scaleOn({ device, dtype }: Tensor, gradScale: number | Tensor, optimizer: string): Tensor {
+  if (typeof gradScale === "number") return noGrad(() => full([], gradScale, { device, dtype }));
+  if (gradScale.device === device) return gradScale;
+  throw new DeviceError(
+    `${optimizer}.step: gradScale is on device ${gradScale.device}, the parameters are on ${device}`,
+  );
 }
 
 /** The value to overwrite: the same memory if nobody else can see it, else a copy, so that tensors stay immutable. */

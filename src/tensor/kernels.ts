@@ -115,11 +115,14 @@ export interface FusedKernels {
   sumOfSquares: None;
 }
 
-/** Kernels that change their operands in place; optimisers alone use them, on cells that they own. */
+/**
+ * Kernels that change their operands in place; optimisers alone use them, on cells that they own. The last operand, [], is
+ * a factor of all gradients: for clipping, or for the mean over accumulated batches.
+ */
 export interface UpdateKernels {
-  /** (parameter, grad, m, v) of each parameter in turn: a step of Adam or AdamW; parameter, m and v are overwritten. */
+  /** (parameter, grad, m, v) of each parameter in turn, and the factor: a step of Adam or AdamW; all but grad change. */
   adamw: AdamwAttributes;
-  /** (parameter, grad, velocity) of each parameter in turn: a step of SGD with momentum. */
+  /** (parameter, grad, velocity) of each parameter in turn, and the factor: a step of SGD with momentum. */
   sgd: SgdAttributes;
 }
 
@@ -128,13 +131,10 @@ export interface SgdAttributes {
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
-  readonly gradScale: number;
 }
 
 /** The members of Adam's family differ in where ε and the decay stand; the optimiser works that out. */
 export interface AdamwAttributes {
-  /** Multiplies the gradient first: gradient clipping. */
-  readonly gradScale: number;
   readonly beta1: number;
   readonly beta2: number;
   /** Added to √v. */

@@ -19,12 +19,12 @@ export async function descend(
 ): Promise<number> {
   const squared = scope(() => {
     backward(lossOf());
-    return squaredNorm(model.parameters());
+    const squared = squaredNorm(model.parameters());
+    if (squared) optimizer.step({ learningRate, gradScale: clipFactor(squared, clipNorm) });
+    optimizer.zeroGrad();
+    return squared;
   }, "the end of the training step");
-  const gradNorm = squared ? Math.sqrt(await readAndRelease(squared)) : 0;
-  optimizer.step({ learningRate, gradScale: clipFactor(gradNorm, clipNorm) });
-  optimizer.zeroGrad();
-  return gradNorm;
+  return squared ? Math.sqrt(await readAndRelease(squared)) : 0;
 }
 
 /** Waits for a scalar, reads it and gives it back. */

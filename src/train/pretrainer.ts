@@ -97,21 +97,21 @@ function keepResults(losses: Losses): void {
   for (const tensor of resultsOf(losses)) tensor.keep();
 }
 
-/** Waits for the device, reads, and gives the memory back. */
+/** Waits for the device once, reads all, and gives the memory back. */
 async function readResults(losses: Losses, batch: HostBatch) {
   const { total, maskedLanguageModeling: mlm, imageTextMatching: itm, wordPatchAlignment } = losses;
   const { maskedPatchPrediction: mpp } = losses;
-  const item = async (x: Tensor) => (await x.data())[0]!;
-  const classes = mlm.logits?.shape[1] ?? 1;
-  const words = countCorrect((await mlm.logits?.data()) ?? [], mlm.labels, classes);
-  const pairs = countCorrect(await itm.logits.data(), batch.matchingLabels, 2);
+  const values = new Map(await Promise.all(resultsOf(losses).map(async (x) => [x, await x.data()] as const)));
+  const item = (x: Tensor) => values.get(x)![0]!;
+  const words = countCorrect(mlm.logits ? values.get(mlm.logits)! : [], mlm.labels, mlm.logits?.shape[1] ?? 1);
+  const pairs = countCorrect(values.get(itm.logits)!, batch.matchingLabels, 2);
   const wpaLoss: Record<string, number> = {};
-  for (const { config, loss } of wordPatchAlignment) wpaLoss[config.layer] = await item(loss);
+  for (const { config, loss } of wordPatchAlignment) wpaLoss[config.layer] = item(loss);
   const metrics = {
-    loss: await item(total),
-    mlmLoss: await item(mlm.loss),
-    itmLoss: await item(itm.loss),
-    ...(mpp && { mppLoss: await item(mpp.loss) }),
+    loss: item(total),
+    mlmLoss: item(mlm.loss),
+    itmLoss: item(itm.loss),
+    ...(mpp && { mppLoss: item(mpp.loss) }),
     wpaLoss,
     mlmAccuracy: words.correct / Math.max(1, words.counted),
     itmAccuracy: pairs.correct / Math.max(1, pairs.counted),

@@ -397,7 +397,8 @@ for (const device of devices) {
       }
     };
     const none = { shape: [0], dtype: "float32" } as const;
-    const common = { learningRate: 0.01, weightDecay: 0.1, gradScale: 0.5 };
+    const common = { learningRate: 0.01, weightDecay: 0.1 };
+    const scale: Sample = { shape: [], dtype: "float32", values: [0.5] };
     // Several parameters at once: what is drawn, one without cells, and one of more than one tile.
     const long = [1, 2, 3, 4].map((n) => ({
       ...{ shape: [5000], dtype: "float32" as const },
@@ -407,10 +408,10 @@ for (const device of devices) {
     forAll(four, (inputs) =>
       compare({
         kernel: "adamw",
-        inputs: [...inputs, ...empty, ...long],
+        inputs: [...inputs, ...empty, ...long, scale],
         out: none,
         attributes: {
-          ...{ gradScale: 0.5, beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
+          ...{ beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
           ...{ gradientDecay: 0.3, decayBefore: 0.02, decayAfter: 0.01 },
         },
       }),
@@ -418,7 +419,7 @@ for (const device of devices) {
     forAll(fc.tuple(four, fc.boolean()), ([inputs, nesterov]) =>
       compare({
         kernel: "sgd",
-        inputs: [...inputs.slice(0, 3), ...long.slice(0, 3), ...empty.slice(0, 3)],
+        inputs: [...inputs.slice(0, 3), ...long.slice(0, 3), ...empty.slice(0, 3), scale],
         out: none,
         attributes: { ...common, momentum: 0.9, nesterov },
       }),

@@ -8,6 +8,7 @@ import { clipFactor, globalNorm } from "../../src/optim/clip.ts";
 import { decayGroups } from "../../src/optim/groups.ts";
 import { cosineDecay, polynomialDecay } from "../../src/optim/schedules.ts";
 import { tensor } from "../../src/tensor/create.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
 import { exact, values } from "../support.ts";
 
 const close = (actual: number, expected: number, tolerance = 1e-10) => Math.abs(actual - expected) <= tolerance;
@@ -78,13 +79,33 @@ t.test("AdamW: a value that somebody else holds is not overwritten", async (t) =
   t.notSame(values(p.value), [1, 2]);
 });
 
+t.test(
+  "a factor of the gradients that is still on its device scales like a number, and has to be where they are",
+  async (t) => {
+    const stepBy = (gradScale: number | Tensor) => {
+      const p = new Parameter(tensor([1, 2], exact));
+      p.grad = tensor([0.5, -3], exact);
+      const optimizer = new AdamW([{ parameters: new Map([["p", p]]), weightDecay: 0.1 }], { eps: 1 });
+      optimizer.step({ learningRate: 0.1, gradScale });
+      return values(p.value);
+    };
+    t.same(stepBy(tensor(0.25, exact)), stepBy(0.25));
+    t.notSame(stepBy(0.25), stepBy(1));
+    t.throws(() => stepBy(tensor(0.25, { device: "wasm" })), {
+      message: "AdamW.step: gradScale is on device wasm, the parameters are on cpu",
+    });
+  },
+);
+
 t.test("gradient norm and clipping", async (t) => {
   const [a, b] = [new Parameter(tensor([3], exact)), new Parameter(tensor([4], exact))];
   t.equal(globalNorm([a, b]), 0, "no gradient yet");
   for (const p of [a, b]) backward(sum(mul(mul(p.value, p.value), 0.5)));
   t.equal(globalNorm([a, b]), 5);
-  t.equal(clipFactor(0.5, 1), 1);
-  t.ok(close(clipFactor(5, 1) * 5, 1, 1e-6));
+  const factorOf = (norm: number) => clipFactor(tensor(norm * norm, exact), 1).item();
+  t.equal(factorOf(0.5), 1);
+  t.equal(factorOf(Number.NaN), 1);
+  t.ok(close(factorOf(5) * 5, 1, 1e-6));
 });
 
 t.test("schedules: the table of the specification (appendix B), and bad lengths", async (t) => {

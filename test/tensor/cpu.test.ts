@@ -419,29 +419,29 @@ function distance(a: ArrayLike<number>, b: readonly number[]): number {
 }
 
 t.test("adamw: the recorded steps of the original's optimiser, and their clipped form", async (t) => {
-  const settings = { beta1: 0.9, beta2: 0.98, eps: 1e-8, gradScale: 1 };
+  const settings = { beta1: 0.9, beta2: 0.98, eps: 1e-8 };
   const decay = { gradientDecay: 0, decayBefore: 0, decayAfter: 0.1 * 0.1 };
   const stepSize = (step: number) => (0.1 * Math.sqrt(1 - 0.98 ** step)) / (1 - 0.9 ** step);
   const attributes = (step: number): AdamwAttributes => ({ ...settings, ...decay, stepSize: stepSize(step) });
   const zeros = golden.initial.map(() => 0);
   const [parameter, m, v] = [view([golden.initial]), view([zeros]), view([zeros])];
   for (const [step, grad] of golden.grads.entries()) {
-    cpuKernels.adamw([parameter, view([grad]), m, v], parameter, attributes(step + 1));
+    cpuKernels.adamw([parameter, view([grad]), m, v, view([[1]])], parameter, attributes(step + 1));
     t.ok(distance(parameter.data, golden.trajectories.adamw![step]!) <= golden.tolerance, `step ${step + 1}`);
   }
   t.ok(distance(m.data, golden.m) <= golden.tolerance && distance(v.data, golden.v) <= golden.tolerance, "moments");
 
   const clipped = [view([golden.initial]), view([golden.grads[0]!.map((g) => 4 * g)]), view([zeros]), view([zeros])];
-  cpuKernels.adamw(clipped, clipped[0]!, { ...attributes(1), gradScale: 0.25 });
+  cpuKernels.adamw([...clipped, view([[0.25]])], clipped[0]!, attributes(1));
   t.ok(distance(clipped[0]!.data, golden.trajectories.adamw![0]!) <= golden.tolerance, "the gradient is scaled first");
 });
 
 t.test("sgd: the recorded steps of torch, plain, with momentum and with Nesterov's", async (t) => {
   const run = (attributes: Partial<SgdAttributes>, name: string, scale = 1) => {
     const [parameter, velocity] = [view([golden.initial]), view([golden.initial.map(() => 0)])];
-    const settings = { learningRate: 0.1, momentum: 0.9, nesterov: false, weightDecay: 0.1, gradScale: 1 / scale };
+    const settings = { learningRate: 0.1, momentum: 0.9, nesterov: false, weightDecay: 0.1 };
     for (const [step, grad] of golden.grads.entries()) {
-      const inputs = [parameter, view([grad.map((g) => scale * g)]), velocity];
+      const inputs = [parameter, view([grad.map((g) => scale * g)]), velocity, view([[1 / scale]])];
       cpuKernels.sgd(inputs, parameter, { ...settings, ...attributes });
       t.ok(
         distance(parameter.data, golden.trajectories[name]![step]!) <= golden.tolerance,

@@ -98,22 +98,23 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
 };
 
 const none = { shape: [0], dtype: "float32" } as const;
+const scale: Sample = { shape: [], dtype: "float32", values: [0.5] };
 
 /** Calls of each update in place. */
 export const updateCases: { readonly [K in UpdateName]: fc.Arbitrary<Case<K>> } = {
   adamw: cells
     .chain((of) => fc.tuple(sample(of), sample(of), sample(of), sample(of, positive)))
     .map((inputs) => ({
-      ...{ kernel: "adamw", inputs, out: none },
+      ...{ kernel: "adamw", inputs: [...inputs, scale], out: none },
       attributes: {
-        ...{ gradScale: 0.5, beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
+        ...{ beta1: 0.9, beta2: 0.98, eps: 1e-8, stepSize: 0.01 },
         ...{ gradientDecay: 0.3, decayBefore: 0.02, decayAfter: 0.01 },
       },
     })),
   sgd: cells
     .chain((of) => samplesOf(of, 3))
     .map((inputs) => ({
-      ...{ kernel: "sgd", inputs, out: none },
-      attributes: { learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 0.1, gradScale: 0.5 },
+      ...{ kernel: "sgd", inputs: [...inputs, scale], out: none },
+      attributes: { learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 0.1 },
     })),
 };

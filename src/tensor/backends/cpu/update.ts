@@ -2,7 +2,10 @@ import type { Attributes } from "../../kernels.ts";
 import type { CpuKernels, CpuView } from "./types.ts";
 import { forEachRow } from "./views.ts";
 
-/** In place: parameter and moments are overwritten; each is computed in double precision and rounded when stored. */
+/**
+ * In place: parameter and moments are overwritten; each is computed in double precision and rounded when stored. The last
+ * operand is gradScale.
+ */
 export const update: Pick<CpuKernels, "adamw" | "sgd"> = { adamw, sgd };
 
 /**
@@ -12,11 +15,16 @@ export const update: Pick<CpuKernels, "adamw" | "sgd"> = { adamw, sgd };
  *   p ← (1 − decayBefore) p − stepSize · m / (√v + ε),   p ← p − decayAfter · p
  */
 function adamw(operands: readonly CpuView[], _: CpuView, attributes: Attributes<"adamw">): void {
-  for (let i = 0; i < operands.length; i += 4) adamwOf(operands.slice(i, i + 4), attributes);
+  const gradScale = operands.at(-1)!.data[0]!;
+  for (let i = 0; i + 4 < operands.length; i += 4) adamwOf(operands.slice(i, i + 4), gradScale, attributes);
 }
 
-function adamwOf([parameter, grad, m, v]: readonly CpuView[], attributes: Attributes<"adamw">): void {
-  const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
+function adamwOf(
+  [parameter, grad, m, v]: readonly CpuView[],
+  gradScale: number,
+  attributes: Attributes<"adamw">,
+): void {
+  const { beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
   forEachRow([parameter, grad, m, v], ([p, g, a, b], [stepP, stepG, stepA, stepB], length) => {
     for (let n = 0; n < length; n++) {
       const value = parameter.data[p + n * stepP];
@@ -37,11 +45,16 @@ function adamwOf([parameter, grad, m, v]: readonly CpuView[], attributes: Attrib
  *   u ← momentum · u + g,   p ← p − lr · u,   or p ← p − lr (g + momentum · u) with Nesterov's look-ahead
  */
 function sgd(operands: readonly CpuView[], _: CpuView, attributes: Attributes<"sgd">): void {
-  for (let i = 0; i < operands.length; i += 3) sgdOf(operands.slice(i, i + 3), attributes);
+  const gradScale = operands.at(-1)!.data[0]!;
+  for (let i = 0; i + 3 < operands.length; i += 3) sgdOf(operands.slice(i, i + 3), gradScale, attributes);
 }
 
-function sgdOf([parameter, grad, velocity]: readonly CpuView[], attributes: Attributes<"sgd">): void {
-  const { learningRate, momentum, nesterov, weightDecay, gradScale } = attributes;
+function sgdOf(
+  [parameter, grad, velocity]: readonly CpuView[],
+  gradScale: number,
+  attributes: Attributes<"sgd">,
+): void {
+  const { learningRate, momentum, nesterov, weightDecay } = attributes;
   forEachRow([parameter, grad, velocity], ([p, g, u], [stepP, stepG, stepU], length) => {
     for (let n = 0; n < length; n++) {
       const value = parameter.data[p + n * stepP];

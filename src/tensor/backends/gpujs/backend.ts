@@ -192,7 +192,7 @@ interface Call<K extends KernelName> {
 
 /** A kernel over many tensors is one operation for each, an iteration one for each time. */
 function operationsIn<K extends KernelName>(kernel: K, inputs: number, attributes: Attributes<K>): number {
-  if (kernel in gpuUpdates) return inputs / operandsOf[kernel as UpdateName];
+  if (kernel in gpuUpdates) return Math.floor(inputs / operandsOf[kernel as UpdateName]);
   if (kernel === "sumOfSquares") return inputs;
   return Math.max(1, (attributes as { iterations?: number }).iterations ?? 1);
 }

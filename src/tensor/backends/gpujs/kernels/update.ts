@@ -1,3 +1,4 @@
+import type { Attributes } from "../../../kernels.ts";
 import { sizeOf } from "../../../shape.ts";
 import { Cells } from "../cells.ts";
 import { CELL, kernelSource } from "../source.ts";
@@ -9,28 +10,35 @@ import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
  */
 export const update = {
   adamw: (...[launch, operands, attributes]: Parameters<GpuUpdate<"adamw">>) =>
-    grouped(operands, operandsOf.adamw).flatMap((some) => adamw(launch, some, attributes)),
+    grouped(operands, operandsOf.adamw).flatMap((some) => adamw(launch, some, operands.at(-1)!, attributes)),
   sgd: (...[launch, operands, attributes]: Parameters<GpuUpdate<"sgd">>) =>
-    grouped(operands, operandsOf.sgd).flatMap((some) => sgd(launch, some, attributes)),
+    grouped(operands, operandsOf.sgd).flatMap((some) => sgd(launch, some, operands.at(-1)!, attributes)),
 };
 
 /** The operands of one parameter: itself, its gradient and what the optimiser keeps of it. */
 export const operandsOf = { adamw: 4, sgd: 3 } as const;
 
-/** Operands of several parameters, `width` of each. */
+/** Operands of several parameters, `width` of each; what is left over is the factor of the gradients. */
 function grouped(operands: readonly GpuOperand[], width: number): GpuOperand[][] {
-  return Array.from({ length: operands.length / width }, (_, i) => operands.slice(i * width, (i + 1) * width));
+  return Array.from({ length: Math.floor(operands.length / width) }, (_, i) =>
+    operands.slice(i * width, (i + 1) * width),
+  );
 }
 
 /** Both moments in one launch, one behind the other, and the value from them. */
-function adamw(...[launch, [p, grad, m, v], attributes]: Parameters<GpuUpdate<"adamw">>) {
-  const { gradScale, beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
+function adamw(
+  launch: Launch,
+  [p, grad, m, v]: readonly GpuOperand[],
+  scale: GpuOperand,
+  attributes: Attributes<"adamw">,
+) {
+  const { beta1, beta2, eps, stepSize, gradientDecay, decayBefore, decayAfter } = attributes;
   const count = sizeOf(p!.shape);
   const before =
     Cells.wholeOf([m!.cells, v!.cells]) ??
     launch(kernelSource(["m", "v"], oneBehindOther(count, "m[at]", "v[at]")), [m!.cells, v!.cells], 2 * count);
-  const slope = "(gradScale * grad[at] + gradientDecay * p[at])";
-  const known = { moments: before, p: p!.cells, grad: grad!.cells, gradScale, gradientDecay };
+  const slope = "(gradScale[0] * grad[at] + gradientDecay * p[at])";
+  const known = { moments: before, p: p!.cells, grad: grad!.cells, gradScale: scale.cells, gradientDecay };
   const rates = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2 };
   const next = oneBehindOther(
     count,
@@ -57,11 +65,16 @@ if (part > 0.5) { value = ${second}; }
 return value;`;
 }
 
-function sgd(...[launch, [p, grad, velocity], attributes]: Parameters<GpuUpdate<"sgd">>) {
-  const { learningRate, momentum, nesterov, weightDecay, gradScale } = attributes;
+function sgd(
+  launch: Launch,
+  [p, grad, velocity]: readonly GpuOperand[],
+  scale: GpuOperand,
+  attributes: Attributes<"sgd">,
+) {
+  const { learningRate, momentum, nesterov, weightDecay } = attributes;
   const count = sizeOf(p!.shape);
-  const slope = "(gradScale * grad[this.thread.x] + weightDecay * p[this.thread.x])";
-  const known = { p: p!.cells, grad: grad!.cells, gradScale, weightDecay, momentum };
+  const slope = "(gradScale[0] * grad[this.thread.x] + weightDecay * p[this.thread.x])";
+  const known = { p: p!.cells, grad: grad!.cells, gradScale: scale.cells, weightDecay, momentum };
   const speed = map(launch, count, `momentum * velocity[this.thread.x] + ${slope}`, {
     ...known,
     velocity: velocity!.cells,
