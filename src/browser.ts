@@ -16,7 +16,15 @@ export {
   uniform,
   zeros,
 } from "./tensor/create.ts";
-export { getThreads, loadGpu, setBlas, setThreads } from "./tensor/devices.ts";
+export {
+  type GpuCounters,
+  getThreads,
+  gpuCounters,
+  loadGpu,
+  resetGpuCounters,
+  setBlas,
+  setThreads,
+} from "./tensor/devices.ts";
 export type { DType, TypedArray } from "./tensor/dtype.ts";
 export {
   AnomalyError,

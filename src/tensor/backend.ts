@@ -45,9 +45,10 @@ const factories = new Map<string, () => Backend>();
 const backends = new Map<string, Backend>();
 let defaultName = "cpu";
 
-/** Makes a device known; it is built when first used. */
+/** Makes a device known, also in the place of one before; it is built when first used. */
 export function registerBackend(name: string, create: () => Backend): void {
   factories.set(name, create);
+  backends.delete(name);
 }
 
 /** Devices that are known here. */

@@ -4,9 +4,9 @@ import { add } from "../../src/autograd/ops/arithmetic.ts";
 import { gather } from "../../src/autograd/ops/indexing.ts";
 import { cast } from "../../src/autograd/ops/select.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
-import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
+import { openCheckedGpu, openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { fromArray, zeros } from "../../src/tensor/create.ts";
-import { loadGpu } from "../../src/tensor/devices.ts";
+import { gpuCounters, loadGpu } from "../../src/tensor/devices.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import type { Row } from "./row.ts";
 
@@ -24,11 +24,22 @@ const whole = async (...values: number[]) =>
 
 /** What the `gpu` device refuses. */
 export const gpu: readonly Row[] = [
-  [() => loadGpu("opengl"), 'gpu: no mode "opengl"; there are webgl2, webgpu, headlessgl, webasm, cpu'],
+  [() => loadGpu("opengl"), 'gpu: no mode "opengl"; there are webgpu, webgl2, headlessgl, webasm, cpu'],
   [
     () => loadGpu("webgpu"),
     "gpu: mode webgpu does not work here; it needs an engine with navigator.gpu and an adapter",
   ],
+  [
+    () =>
+      openCheckedGpu("webasm", {
+        kernels: {
+          ...gpuKernels,
+          max: (...[launch, inputs, out, options]) => gpuKernels.min!(launch, inputs, out, options),
+        },
+      }),
+    /^gpu: mode webasm computes wrongly here: max gives .* in cell 0, not .*; use another mode or driver$/,
+  ],
+  [() => gpuCounters("wasm"), "gpuCounters: device wasm is none of gpu.js"],
   [
     () => zeros([2], { device: "gpu:webgl2" }),
     /^no device "gpu:webgl2"; there are wasm, cpu, meta.*; await loadGpu\(\) makes gpu devices known$/,

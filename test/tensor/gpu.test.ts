@@ -31,7 +31,7 @@ t.test("gpu.js is loaded when the device is asked for, and not before", async (t
   t.notOk(deviceNames().some((name) => name.startsWith("gpu")));
   const name = await loadGpu();
   t.ok(isGpuJsLoaded());
-  t.match(name, /^gpu:(webgl2|headlessgl|webasm|cpu)$/);
+  t.match(name, /^gpu:(webgpu|webgl2|headlessgl|webasm|cpu)$/);
   t.equal(getBackend("gpu"), getBackend(name), "plain gpu is the mode that it names");
   t.equal(await loadGpu(), name);
   t.equal(await loadGpu("cpu"), "gpu:cpu");

@@ -35,7 +35,13 @@ export class GpuBackend implements Backend {
   }
 
   get counters(): GpuCounters {
-    return this.launcher.counters;
+    return { ...this.launcher.counters };
+  }
+
+  /** Counts from 0 again. What is alive stays. */
+  resetCounters(): void {
+    this.launcher.counters.reset();
+    this.fallbacks.clear();
   }
 
   allocate(dtype: DType, size: number): Storage {
@@ -75,7 +81,7 @@ export class GpuBackend implements Backend {
 
   memory(): DeviceMemory & { readonly holdings: Iterable<Holding> } {
     const used = [...this.#living].reduce((sum, { bytes, cells }) => sum + (cells ? bytes : 0), 0);
-    const { liveBytes } = this.counters;
+    const { liveBytes } = this.launcher.counters;
     return { used, reserved: Math.max(used, liveBytes), maximum: Infinity, moved: 0, holdings: this.#living };
   }
 

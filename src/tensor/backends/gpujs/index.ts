@@ -1,8 +1,10 @@
-import { registerBackend } from "../../backend.ts";
+import { getBackend, registerBackend } from "../../backend.ts";
 import { DeviceError } from "../../errors.ts";
 import type { GpuBackend } from "./backend.ts";
-import { checkMode, type GpuMode, gpuModes, synchronousModes } from "./modes.ts";
+import type { GpuCounters } from "./counters.ts";
+import { checkMode, type GpuMode, gpuModes } from "./modes.ts";
 
+export type { GpuCounters } from "./counters.ts";
 export type { GpuMode } from "./modes.ts";
 
 /** Names of the device: `gpu`, the best mode that works, and `gpu:` with each mode. */
@@ -12,17 +14,25 @@ const loaded = new Map<GpuMode, GpuBackend>();
 
 /**
  * Loads gpu.js and makes its device known, under `gpu:` and the mode; without a mode, under `gpu` as well. Nothing of it
- * is loaded before. Plain `gpu` is the first of webgl2, headlessgl, webasm and cpu that works here; webgpu answers later
- * than it is asked and has to be named.
+ * is loaded before. Plain `gpu` is the first of webgpu, webgl2, headlessgl, webasm and cpu that works here and passes a
+ * test of a dozen kernels. Webgpu answers later than it is asked: `await x.data()`, there is no `dataSync()`.
  *
- * @param mode webgl2, webgpu, headlessgl, webasm or cpu
+ * After a GPU was taken away (the driver was reset, a laptop slept), loading it again opens a new one; what was on the
+ * old one is gone.
+ *
+ * @param mode webgpu, webgl2, headlessgl, webasm or cpu
  * @returns the device's name, which says the mode
- * @throws {DeviceError} for a mode that there is not, or that does not work here
+ * @throws {DeviceError} for a mode that there is not, that does not work here, or that computes wrongly
  */
 export async function loadGpu(mode?: string): Promise<string> {
-  if (mode !== undefined) return (await load(checkMode(mode), true))!.name;
-  for (const candidate of synchronousModes) {
-    const backend = await load(candidate, false);
+  if (mode !== undefined) {
+    const known = checkMode(mode);
+    const backend = await load(known);
+    if (!backend) throw new DeviceError(`gpu: mode ${known} does not work here; ${hints[known]}`);
+    return backend.name;
+  }
+  for (const candidate of gpuModes) {
+    const backend = await load(candidate).catch(skipped);
     if (!backend) continue;
     registerBackend("gpu", () => backend);
     return backend.name;
@@ -30,19 +40,39 @@ export async function loadGpu(mode?: string): Promise<string> {
   throw new DeviceError("gpu: gpu.js computes in no mode here");
 }
 
-/** The device of a mode that works, else null, or an error where the mode was named. */
-async function load(mode: GpuMode, isNamed: boolean): Promise<GpuBackend | null> {
-  const known = loaded.get(mode);
-  if (known) return known;
-  const { openGpu } = await import("./open.ts");
-  const backend = await openGpu(mode);
-  if (backend) {
-    loaded.set(mode, backend);
-    registerBackend(backend.name, () => backend);
-    return backend;
-  }
-  if (isNamed) throw new DeviceError(`gpu: mode ${mode} does not work here; ${hints[mode]}`);
+/** What a loaded device of gpu.js did; see `GpuCounters`. @throws {DeviceError} for another device */
+export function gpuCounters(device = "gpu"): GpuCounters {
+  return gpuBackend(device).counters;
+}
+
+/** Sets the counters of a loaded device of gpu.js back to 0. @throws {DeviceError} for another device */
+export function resetGpuCounters(device = "gpu"): void {
+  gpuBackend(device).resetCounters();
+}
+
+function gpuBackend(device: string): GpuBackend {
+  const backend = getBackend(device);
+  if ("resetCounters" in backend) return backend as GpuBackend;
+  throw new DeviceError(`gpuCounters: device ${device} is none of gpu.js`);
+}
+
+/** A mode that computes wrongly is left out, and said. */
+function skipped(error: unknown): null {
+  if (!(error instanceof DeviceError)) throw error;
+  console.warn(error.message);
   return null;
+}
+
+/** The device of a mode, or null where it does not work. */
+async function load(mode: GpuMode): Promise<GpuBackend | null> {
+  const known = loaded.get(mode);
+  if (known && !known.launcher.isLost) return known;
+  const { openCheckedGpu } = await import("./open.ts");
+  const backend = await openCheckedGpu(mode);
+  if (!backend) return null;
+  loaded.set(mode, backend);
+  registerBackend(backend.name, () => backend);
+  return backend;
 }
 
 const hints: Readonly<Record<GpuMode, string>> = {

@@ -2,14 +2,11 @@ import type { GPU } from "gpu.js";
 import { DeviceError } from "../../errors.ts";
 
 /**
- * Where gpu.js can compute; see its README. `cpu` computes in float64 and rounds each result, `webasm` in float32; in the
+ * Where gpu.js can compute, best first; see its README. `cpu` computes in float64 and rounds each result, `webasm` in float32; in the
  * others functions are as exact as the driver's: with SwiftShader tanh, sin and log1p are off by up to 2e-4 of their value.
  */
-export const gpuModes = ["webgl2", "webgpu", "headlessgl", "webasm", "cpu"] as const;
+export const gpuModes = ["webgpu", "webgl2", "headlessgl", "webasm", "cpu"] as const;
 export type GpuMode = (typeof gpuModes)[number];
-
-/** The modes among which plain `gpu` chooses, best first: those that answer at once. */
-export const synchronousModes: readonly GpuMode[] = ["webgl2", "headlessgl", "webasm", "cpu"];
 
 /** @throws {DeviceError} for a name that is no mode */
 export function checkMode(mode: string): GpuMode {

@@ -1,8 +1,10 @@
 import type { GPU } from "gpu.js";
+import { DeviceError } from "../../errors.ts";
 import { GpuBackend } from "./backend.ts";
 import type { GpuKernels } from "./kernels/index.ts";
 import { Launcher } from "./launcher.ts";
 import { type GpuMode, tryMode } from "./modes.ts";
+import { findWrongKernel } from "./self-test.ts";
 
 /** A device of that mode, or null where the mode does not work. This file alone loads gpu.js. */
 export async function openGpu(mode: GpuMode, options: GpuOptions = {}): Promise<GpuBackend | null> {
@@ -10,6 +12,20 @@ export async function openGpu(mode: GpuMode, options: GpuOptions = {}): Promise<
   if (!gpu) return null;
   const launcher = new Launcher(gpu, mode, options.isAsynchronous ?? mode === "webgpu", options.name);
   return new GpuBackend(launcher, options.kernels);
+}
+
+/**
+ * The same, after it has computed with a dozen kernels what `cpu` computes.
+ *
+ * @throws {DeviceError} when something is wrong: the driver is not to be trusted
+ */
+export async function openCheckedGpu(mode: GpuMode, options: GpuOptions = {}): Promise<GpuBackend | null> {
+  const backend = await openGpu(mode, options);
+  if (!backend) return null;
+  const wrong = await findWrongKernel(backend);
+  if (wrong) throw new DeviceError(`gpu: mode ${mode} computes wrongly here: ${wrong}; use another mode or driver`);
+  backend.resetCounters();
+  return backend;
 }
 
 export interface GpuOptions {
