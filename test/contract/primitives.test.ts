@@ -283,7 +283,7 @@ for (const device of devices) {
         .nat(of.length - 1)
         .chain((axis) =>
           fc
-            .array(length, { minLength: 1, maxLength: 4 })
+            .array(length, { minLength: 1, maxLength: 9 })
             .chain((lengths) => fc.tuple(fc.constant(axis), ...lengths.map((n) => sample(of.with(axis, n), special)))),
         ),
     );

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { PrimitiveName } from "../../../src/tensor/kernels.ts";
 import { broadcastShapes, reducedShape } from "../../../src/tensor/shape.ts";
-import { type Case, length } from "../harness.ts";
+import { type Case, length, type Sample } from "../harness.ts";
 import {
   alongAxis,
   binary,
@@ -78,9 +78,10 @@ export const primitiveCases: { readonly [K in PrimitiveName]: fc.Arbitrary<Case<
   ),
   concat: alongAxis.chain(([x, axis]) =>
     length.chain((n) =>
-      sample(x.shape.with(axis, n)).map((y) => ({
-        ...{ kernel: "concat", inputs: [x, y], attributes: { axis } },
-        out: { shape: x.shape.with(axis, x.shape[axis]! + n), dtype: "float32" },
+      // Some take more inputs than a kernel of a GPU can.
+      fc.tuple(sample(x.shape.with(axis, n)), fc.constantFrom(1, 8)).map(([y, times]) => ({
+        ...{ kernel: "concat", inputs: [x, ...Array<Sample>(times).fill(y)], attributes: { axis } },
+        out: { shape: x.shape.with(axis, x.shape[axis]! + times * n), dtype: "float32" },
       })),
     ),
   ),

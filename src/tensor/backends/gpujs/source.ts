@@ -102,6 +102,14 @@ export function loop(k: string, count: number, body: string): string {
   return count === 0 ? "" : `for (let ${k} = 0; ${k} < ${count}; ${k}++) {\n${body}\n}`;
 }
 
+/** Arrays that a kernel may take: WebGPU promises room for eight, and the output is one. */
+export const MOST_ARRAYS = 7;
+
+/** Items in groups of so many. */
+export function inGroups<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
 /** A kernel of the arrays and numbers `names`. */
 export function kernelSource(names: readonly string[], body: string): string {
   return `function (${names.join(", ")}) {\n${body}\n}`;

@@ -1,5 +1,6 @@
-import { broadcastStrides, stridesOf } from "../../../shape.ts";
-import { coordinates, kernelSource, literal, walk, weightedSum } from "../source.ts";
+import { broadcastStrides, sizeOf, stridesOf } from "../../../shape.ts";
+import type { Cells } from "../cells.ts";
+import { coordinates, inGroups, kernelSource, literal, MOST_ARRAYS, walk, weightedSum } from "../source.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 /** Each output cell is one input cell, found by strides. */
@@ -49,8 +50,20 @@ return cell;`;
   concat,
 };
 
-/** The part of each input is found by its position along the axis. */
-function concat(...[launch, inputs, out, { axis }]: Parameters<GpuKernel<"concat">>) {
+/** The part of each input is found by its position along the axis; many inputs are joined in groups first. */
+function concat(...[launch, inputs, out, { axis }]: Parameters<GpuKernel<"concat">>): Cells {
+  if (inputs.length > MOST_ARRAYS) {
+    const joined = inGroups(inputs, MOST_ARRAYS).map((group) => {
+      const length = group.reduce((sum, { shape }) => sum + shape[axis]!, 0);
+      const shape = out.shape.map((n, i) => (i === axis ? length : n));
+      return {
+        shape,
+        dtype: out.dtype,
+        cells: concat(launch, group, { ...out, shape, size: sizeOf(shape) }, { axis }),
+      };
+    });
+    return concat(launch, joined, out, { axis });
+  }
   const { code, names } = coordinates(out.shape);
   let start = 0;
   const parts = inputs.map(({ shape }, i) => {

@@ -1,6 +1,18 @@
 import { reducedShape, type Shape, sizeOf, stridesOf } from "../../../shape.ts";
 import type { Cells } from "../cells.ts";
-import { CELL, coordinates, kernelSource, literal, loop, mergeAxes, sumOf, walk, weightedSum } from "../source.ts";
+import {
+  CELL,
+  coordinates,
+  inGroups,
+  kernelSource,
+  literal,
+  loop,
+  MOST_ARRAYS,
+  mergeAxes,
+  sumOf,
+  walk,
+  weightedSum,
+} from "../source.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 export const reductions = {
@@ -48,16 +60,15 @@ return total;`;
   sumOfSquares,
 };
 
-/** Cells whose squares one part adds, and arrays that one launch takes: no GPU has room for fewer than sixteen. */
+/** Cells whose squares one part adds. */
 const PART = 256;
-const ARRAYS = 8;
 
 /** The squares in parts, of some tensors at a time; then the sums of the parts, until one is left. */
 function sumOfSquares(...[launch, tensors]: Parameters<GpuKernel<"sumOfSquares">>): Cells {
   const filled = tensors.filter(({ shape }) => sizeOf(shape) > 0);
   if (filled.length === 0) return launch(kernelSource([], "return 0.0;"), [], 1);
   const addUp = (arrays: readonly Cells[], term: (cell: string) => string): Cells[] =>
-    inGroups(arrays, ARRAYS).map((group) => {
+    inGroups(arrays, MOST_ARRAYS).map((group) => {
       const { source, count } = partSums(
         group.map((cells) => cells.count),
         term,
@@ -84,10 +95,6 @@ if (at${i} < ${size}) { total += ${term(`x${i}[at${i}]`)}; }`;
   });
   const names = sizes.map((_, i) => `x${i}`);
   return { source: kernelSource(names, `let total = 0.0;\n${branches.join("\n")}\nreturn total;`), count };
-}
-
-function inGroups<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
 /** First the rank of every cell of a line, how many come before it; then, for every rank, the cell that has it. */

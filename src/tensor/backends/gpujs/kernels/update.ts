@@ -1,7 +1,7 @@
 import type { Attributes } from "../../../kernels.ts";
 import { sizeOf } from "../../../shape.ts";
 import { Cells } from "../cells.ts";
-import { CELL, kernelSource } from "../source.ts";
+import { CELL, inGroups, kernelSource } from "../source.ts";
 import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
 
 /**
@@ -10,20 +10,15 @@ import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
  */
 export const update = {
   adamw: (...[launch, operands, attributes]: Parameters<GpuUpdate<"adamw">>) =>
-    grouped(operands, operandsOf.adamw).flatMap((some) => adamw(launch, some, operands.at(-1)!, attributes)),
+    inGroups(operands.slice(0, -1), operandsOf.adamw).flatMap((some) =>
+      adamw(launch, some, operands.at(-1)!, attributes),
+    ),
   sgd: (...[launch, operands, attributes]: Parameters<GpuUpdate<"sgd">>) =>
-    grouped(operands, operandsOf.sgd).flatMap((some) => sgd(launch, some, operands.at(-1)!, attributes)),
+    inGroups(operands.slice(0, -1), operandsOf.sgd).flatMap((some) => sgd(launch, some, operands.at(-1)!, attributes)),
 };
 
-/** The operands of one parameter: itself, its gradient and what the optimiser keeps of it. */
+/** The operands of one parameter: itself, its gradient and what the optimiser keeps of it. The factor of the gradients is last. */
 export const operandsOf = { adamw: 4, sgd: 3 } as const;
-
-/** Operands of several parameters, `width` of each; what is left over is the factor of the gradients. */
-function grouped(operands: readonly GpuOperand[], width: number): GpuOperand[][] {
-  return Array.from({ length: Math.floor(operands.length / width) }, (_, i) =>
-    operands.slice(i * width, (i + 1) * width),
-  );
-}
 
 /** Both moments in one launch, one behind the other, and the value from them. */
 function adamw(
