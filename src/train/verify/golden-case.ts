@@ -1,7 +1,5 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import path from "node:path";
 import { z } from "zod";
-import { parseSafetensors, type SafetensorsEntry } from "../../data/safetensors.ts";
+import type { SafetensorsEntry } from "../../data/safetensors.ts";
 import { fromArray, type Placement } from "../../tensor/create.ts";
 import { allocateArray, type DType } from "../../tensor/dtype.ts";
 import { DataError } from "../../tensor/errors.ts";
@@ -88,53 +86,19 @@ export class GoldenCase {
   }
 }
 
-/** A case, or why it could not be read. */
-export type ReadCase = GoldenCase | { readonly name: string; readonly error: Error };
-
 /**
- * All cases of a folder: JSON files that state a `kind`, each with its safetensors file, and checkpoint folders with an
- * `expected.safetensors`, which may be the folder itself.
+ * A case from its files; null for a JSON file that states no `kind`.
  *
- * @throws {DataError} when there is none
+ * @param tensors reads the safetensors file that the JSON names, or that has the case's name; null where there is none
+ * @throws {DataError} for a case that is not well formed
  */
-export function readCases(folder: string): ReadCase[] {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new DataError(`${folder}: no such folder`);
-  const entries = readdirSync(folder).sort();
-  const folders = [folder, ...entries.map((entry) => path.join(folder, entry))];
-  const cases = [
-    ...entries.filter((file) => file.endsWith(".json")).flatMap((file) => readCase(folder, file)),
-    ...folders.filter((place) => existsSync(path.join(place, EXPECTED))).map(readFolderCase),
-  ];
-  if (cases.length === 0) throw new DataError(`${folder}: no JSON file that states a kind, and no ${EXPECTED}`);
-  return cases;
-}
-
-/** What a library computed from the checkpoint beside it. */
-const EXPECTED = "expected.safetensors";
-
-function readFolderCase(folder: string): ReadCase {
-  const name = path.basename(path.resolve(folder));
-  const file = path.join(folder, EXPECTED);
-  const kind = existsSync(path.join(folder, "config.json")) ? "model_folder" : "image_processor";
-  try {
-    return new GoldenCase(name, { kind, folder, tolerances: {} }, parseSafetensors(readFileSync(file), file));
-  } catch (error) {
-    return { name, error: error as Error };
-  }
-}
-
-function readCase(folder: string, file: string): ReadCase[] {
-  const name = file.slice(0, -".json".length);
-  try {
-    const json: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
-    if (typeof json !== "object" || json === null || !("kind" in json)) return [];
-    const metadata = metadataSchema.safeParse(json);
-    if (!metadata.success) throw new DataError(`${file}: ${z.prettifyError(metadata.error).replaceAll("\n", " ")}`);
-    const { file: stated } = metadata.data;
-    const tensorFile = path.join(folder, stated ?? `${name}.safetensors`);
-    if (stated === undefined && !existsSync(tensorFile)) return [new GoldenCase(name, metadata.data, new Map())];
-    return [new GoldenCase(name, metadata.data, parseSafetensors(readFileSync(tensorFile), tensorFile))];
-  } catch (error) {
-    return [{ name, error: error as Error }];
-  }
+export function parseCase(
+  name: string,
+  json: unknown,
+  tensors: (stated: string | undefined) => ReadonlyMap<string, SafetensorsEntry>,
+): GoldenCase | null {
+  if (typeof json !== "object" || json === null || !("kind" in json)) return null;
+  const metadata = metadataSchema.safeParse(json);
+  if (!metadata.success) throw new DataError(`${name}.json: ${z.prettifyError(metadata.error).replaceAll("\n", " ")}`);
+  return new GoldenCase(name, metadata.data, tensors(metadata.data.file));
 }

@@ -30,6 +30,16 @@ const ERF_NEAR_ZERO = [
 export type ScalarName = keyof typeof scalarFunctions;
 
 export const scalarFunctions = {
+  /** ⌊a / b⌋ of whole numbers below 2²⁴, a divisor above 0: the product is exact where the quotient may not be. */
+  quotient: {
+    source: `function quotient(a, b) {
+      const near = Math.floor(a / b);
+      const rest = a - near * b;
+      if (rest >= b) { return near + 1.0; }
+      if (rest < 0.0) { return near - 1.0; }
+      return near;
+    }`,
+  },
   /** σ(x), without overflow. */
   sigmoid: {
     source: `function sigmoid(x) {
@@ -55,7 +65,7 @@ export const scalarFunctions = {
   /** e^(−scale x²) for x ≥ 0: the square in two parts, since its rounding error would be multiplied by its size. */
   expOfSquare: {
     source: `function expOfSquare(x, scale) {
-      const high = Math.floor(x * 16.0) / 16.0;
+      const high = Math.floor(x * 16.0) * 0.0625;
       return Math.exp(-scale * high * high) * Math.exp(-scale * (x - high) * (x + high));
     }`,
   },
@@ -100,7 +110,7 @@ export const scalarFunctions = {
       if (!(Math.abs(x) < 1.0e17)) { return 0.0; }
       const whole = Math.trunc(x);
       if (Math.abs(whole) < 2147483648.0) { return whole; }
-      const wrapped = whole - Math.floor(whole / 4294967296.0) * 4294967296.0;
+      const wrapped = whole - Math.floor(whole * 2.3283064365386963e-10) * 4294967296.0;
       if (wrapped >= 2147483648.0) { return wrapped - 4294967296.0; }
       return wrapped;
     }`,
@@ -136,43 +146,44 @@ export const scalarFunctions = {
   },
   /**
    * Of the product modulo 2³² of two numbers the upper 16 bits (part 1) or the lower 16 (part 0). The first is given in
-   * two halves, the second in four bytes: so no product or sum has more than the 24 bits of float32.
+   * two halves, the second in four bytes: so no product or sum has more than the 24 bits of float32. Powers of two
+   * are divided by as products, which are exact with every driver.
    */
   productHalf: {
     source: `function productHalf(high, low, b3, b2, b1, b0, part) {
-      const a3 = Math.floor(high / 256.0);
+      const a3 = Math.floor(high * 0.00390625);
       const a2 = high - 256.0 * a3;
-      const a1 = Math.floor(low / 256.0);
+      const a1 = Math.floor(low * 0.00390625);
       const a0 = low - 256.0 * a1;
       const s0 = a0 * b0;
-      const c0 = Math.floor(s0 / 256.0);
+      const c0 = Math.floor(s0 * 0.00390625);
       const s1 = c0 + a0 * b1 + a1 * b0;
-      const c1 = Math.floor(s1 / 256.0);
+      const c1 = Math.floor(s1 * 0.00390625);
       if (part < 0.5) { return (s1 - 256.0 * c1) * 256.0 + s0 - 256.0 * c0; }
       const s2 = c1 + a0 * b2 + a1 * b1 + a2 * b0;
-      const c2 = Math.floor(s2 / 256.0);
+      const c2 = Math.floor(s2 * 0.00390625);
       const s3 = c2 + a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0;
-      return (s3 - 256.0 * Math.floor(s3 / 256.0)) * 256.0 + s2 - 256.0 * c2;
+      return (s3 - 256.0 * Math.floor(s3 * 0.00390625)) * 256.0 + s2 - 256.0 * c2;
     }`,
   },
   /** 24 random bits of a cell and a seed in two halves: those of the `cpu` device, its 32-bit arithmetic in halves. */
   randomBits: {
     source: `function randomBits(cell, seedHigh, seedLow) {
-      const cellHigh = Math.floor(cell / 65536.0);
+      const cellHigh = Math.floor(cell * 0.0000152587890625);
       const cellLow = cell - 65536.0 * cellHigh;
       const low0 = productHalf(cellHigh, cellLow, ${bytes(0x9e3779b1)}, 0.0) + seedLow;
-      const carry = Math.floor(low0 / 65536.0);
+      const carry = Math.floor(low0 * 0.0000152587890625);
       const high0 = productHalf(cellHigh, cellLow, ${bytes(0x9e3779b1)}, 1.0) + seedHigh + carry;
-      const high1 = high0 - 65536.0 * Math.floor(high0 / 65536.0);
+      const high1 = high0 - 65536.0 * Math.floor(high0 * 0.0000152587890625);
       const low1 = exclusiveOr(low0 - 65536.0 * carry, high1);
       const high2 = productHalf(high1, low1, ${bytes(0x85ebca6b)}, 1.0);
       const low2 = productHalf(high1, low1, ${bytes(0x85ebca6b)}, 0.0);
-      const upper = Math.floor(high2 / 8192.0);
+      const upper = Math.floor(high2 * 0.0001220703125);
       const high3 = exclusiveOr(high2, upper);
-      const low3 = exclusiveOr(low2, (high2 - 8192.0 * upper) * 8.0 + Math.floor(low2 / 8192.0));
+      const low3 = exclusiveOr(low2, (high2 - 8192.0 * upper) * 8.0 + Math.floor(low2 * 0.0001220703125));
       const high4 = productHalf(high3, low3, ${bytes(0xc2b2ae35)}, 1.0);
       const low4 = productHalf(high3, low3, ${bytes(0xc2b2ae35)}, 0.0);
-      return high4 * 256.0 + Math.floor(exclusiveOr(low4, high4) / 256.0);
+      return high4 * 256.0 + Math.floor(exclusiveOr(low4, high4) * 0.00390625);
     }`,
     uses: ["exclusiveOr", "productHalf"],
   },

@@ -13,7 +13,7 @@ export interface Walk {
 
 /**
  * Splits the flat position `from` of a row-major `shape` into coordinates, and finds the cell of every view with those
- * strides. Quotients and remainders are exact below 2²⁴, also where a kernel computes in float32.
+ * strides. All of it is exact below 2²⁴, also where a kernel computes in float32.
  */
 export function walk(shape: Shape, views: readonly (readonly number[])[], from = CELL, prefix = "c"): Walk {
   const { lengths, strides } = mergeAxes(shape, views);
@@ -32,12 +32,17 @@ export function coordinates(shape: Shape, from = CELL, prefix = "c"): { code: st
     names[axis] = name;
     if (axis === axes.at(-1)) code += `const ${name} = ${rest};\n`;
     else {
-      code += `const ${name}q = Math.floor(${rest} / ${shape[axis]});\n`;
+      code += `const ${name}q = ${quotient(rest, shape[axis]!)};\n`;
       code += `const ${name} = ${rest} - ${name}q * ${shape[axis]};\n`;
       rest = `${name}q`;
     }
   }
   return { code, names };
+}
+
+/** ⌊position / divisor⌋, whatever a driver makes of a division: WebGPU lets it be off by some units in the last place. */
+export function quotient(position: string, divisor: number): string {
+  return `quotient(${position}, ${divisor}.0)`;
 }
 
 /** Σ name · stride, without the terms that are 0. */

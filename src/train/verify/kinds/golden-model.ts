@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { reshape } from "../../../autograd/ops/layout.ts";
 import type { HostArray } from "../../../nn/module.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { parseViltConfig, type ViltConfig } from "../../../vilt/config.ts";
@@ -119,12 +120,12 @@ export function selectionFacts(pass: string, selection: PatchSelection): [string
 }
 
 /** Gradients by published name and shape; 0 where a parameter has none. */
-export function gradientsOf(model: Parameters<typeof publishedNames>[0]): Map<string, HostArray> {
+export function gradientsOf(model: Parameters<typeof publishedNames>[0]): Map<string, Tensor | HostArray> {
   const parameters = model.namedParameters();
   return new Map(
     publishedNames(model).map(({ published, shape, parameter }) => {
       const { grad, value } = parameters.get(parameter)!;
-      return [published, { shape, data: grad ? grad.dataSync() : new Float64Array(value.size) }];
+      return [published, grad ? reshape(grad, shape) : { shape, data: new Float64Array(value.size) }];
     }),
   );
 }

@@ -1,5 +1,5 @@
 import type { Cells } from "../cells.ts";
-import { CELL, coordinates, kernelSource, loop, sumOf } from "../source.ts";
+import { CELL, coordinates, kernelSource, loop, quotient, sumOf } from "../source.ts";
 import { pairOfRow } from "./rows.ts";
 import type { GpuKernel, GpuOperand, Launch } from "./types.ts";
 
@@ -87,7 +87,7 @@ function weightsOf(launch: Launch, qkv: GpuOperand, mask: GpuOperand | undefined
   const scores = launch(dots, [qkv.cells, dh ** -0.5], B * h * N * N);
   const known = { scores, ...(mask && { mask: mask.cells }) };
   // What follows looks at allowed keys alone. A row of scores has its sample in row / (h N).
-  const sample = `const sample = Math.floor(row / ${h * N});`;
+  const sample = `const sample = ${quotient("row", h * N)};`;
   const allowed = (body: string) => loop("k", N, mask ? `if (mask[sample * ${N} + k] !== 0.0) { ${body} }` : body);
   const greatest = `${sample}
 value = -Infinity;
@@ -97,7 +97,7 @@ let total = 0.0;
 ${allowed(`total += Math.exp(scores[row * ${N} + k] - top);`)}
 value = total;`;
   const stats = launch(kernelSource(Object.keys(known), pairOfRow(greatest, sum)), Object.values(known), 2 * B * h * N);
-  const share = `const row = Math.floor(${CELL} / ${N});
+  const share = `const row = ${quotient(CELL, N)};
 const key = ${CELL} - row * ${N};
 ${sample}
 let weight = 0.0;
@@ -130,7 +130,7 @@ function gradScores(launch: Launch, weights: Cells, [qkv, y, grad]: readonly Cel
     return `${gradient} * qkv[${at(sizes, 2, b!, j!, head!, c)}]`;
   });
   const body = `${code}${product}
-return weights[${CELL}] * (total - dot[Math.floor(${CELL} / ${N})]) * scale;`;
+return weights[${CELL}] * (total - dot[${quotient(CELL, N)}]) * scale;`;
   const args = [weights, grad!, qkv!, dot, dh ** -0.5];
   return launch(kernelSource(["weights", "grad", "qkv", "dot", "scale"], body), args, B * h * N * N);
 }

@@ -1,18 +1,18 @@
 import { sizeOf, stridesOf } from "../../../shape.ts";
-import { coordinates, kernelSource, loop, weightedSum } from "../source.ts";
+import { coordinates, kernelSource, loop, quotient, weightedSum } from "../source.ts";
 import type { GpuKernel } from "./types.ts";
 
 /** Indices are in range: `indices.ts` has looked at them. A scatter asks every update whether it is meant for the cell. */
 export const indexing = {
   gather: (...[launch, [table, indices], out]: Parameters<GpuKernel<"gather">>) => {
     const width = sizeOf(table!.shape.slice(1));
-    const body = `const row = Math.floor(this.thread.x / ${width});
+    const body = `const row = ${quotient("this.thread.x", width)};
 return table[indices[row] * ${width} + this.thread.x - row * ${width}];`;
     return launch(kernelSource(["table", "indices"], body), [table!.cells, indices!.cells], out.size);
   },
   scatterAdd: (...[launch, [updates, indices], out]: Parameters<GpuKernel<"scatterAdd">>) => {
     const width = sizeOf(out.shape.slice(1));
-    const body = `const row = Math.floor(this.thread.x / ${width});
+    const body = `const row = ${quotient("this.thread.x", width)};
 const column = this.thread.x - row * ${width};
 let total = 0.0;
 ${loop("k", sizeOf(indices!.shape), `if (indices[k] === row) { total += updates[k * ${width} + column]; }`)}

@@ -1,6 +1,6 @@
 import { broadcastStrides, sizeOf, stridesOf } from "../../../shape.ts";
 import type { Cells } from "../cells.ts";
-import { coordinates, inGroups, kernelSource, literal, MOST_ARRAYS, walk, weightedSum } from "../source.ts";
+import { coordinates, inGroups, kernelSource, literal, MOST_ARRAYS, quotient, walk, weightedSum } from "../source.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 /** Each output cell is one input cell, found by strides. */
@@ -32,8 +32,9 @@ export const layout = {
     const { code, names } = coordinates(out.shape);
     const strides = stridesOf(x!.shape);
     const tests = x!.shape.map((length, axis) => {
-      const [from, step] = [`(${names[axis]} - ${literal(starts[axis]!)})`, literal(steps[axis]!)];
-      return `const p${axis} = Math.floor(${from} / ${step});
+      const [start, step] = [literal(starts[axis]!), Math.abs(steps[axis]!)];
+      const from = steps[axis]! < 0 ? `(${start} - ${names[axis]})` : `(${names[axis]} - ${start})`;
+      return `const p${axis} = ${quotient(from, step)};
 if (p${axis} * ${step} !== ${from} || p${axis} < 0 || p${axis} >= ${length}) { inside = 0.0; }`;
     });
     const at = weightedSum(

@@ -1,5 +1,5 @@
 import { broadcastStrides } from "../../../shape.ts";
-import { CELL, kernelSource, sumOf, walk } from "../source.ts";
+import { CELL, kernelSource, quotient, sumOf, walk } from "../source.ts";
 import type { GpuKernel } from "./types.ts";
 
 export const linalg = {
@@ -28,7 +28,7 @@ return total;`;
     const [n, k] = inputs[1]!.shape as [number, number];
     const names = ["x", "weight", ...(hasBias ? ["bias"] : []), ...(hasResidual ? ["residual"] : [])];
     const added = [...(hasBias ? ["bias[column]"] : []), ...(hasResidual ? [`residual[${CELL}]`] : [])];
-    const body = `const row = Math.floor(${CELL} / ${n});
+    const body = `const row = ${quotient(CELL, n)};
 const column = ${CELL} - row * ${n};
 ${sumOf("total", k, (i) => `x[row * ${k} + ${i}] * weight[column * ${k} + ${i}]`)}
 return ${["total", ...added].join(" + ")};`;

@@ -1,6 +1,6 @@
 import { sizeOf } from "../../../shape.ts";
 import type { Cells } from "../cells.ts";
-import { kernelSource, loop, sumOf } from "../source.ts";
+import { kernelSource, loop, quotient, sumOf } from "../source.ts";
 import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
 /**
@@ -85,7 +85,7 @@ return total / Math.max(counted, 1.0);`;
       [labels!.cells, grad!.cells],
       1,
     );
-    const body = `const row = Math.floor(this.thread.x / ${d});
+    const body = `const row = ${quotient("this.thread.x", d)};
 const label = labels[row];
 let value = 0.0;
 if (label >= 0.0) {
@@ -129,7 +129,7 @@ value = 1.0 / Math.sqrt(squares / ${d} + eps);`;
 
 /** Statements for two numbers of each row, which set `value`; the second finds the first there. */
 export function pairOfRow(first: string, second: string): string {
-  return `const row = Math.floor(this.thread.x / 2);
+  return `const row = ${quotient("this.thread.x", 2)};
 let value = 0.0;
 ${first}
 if (this.thread.x - 2 * row > 0.5) {
@@ -151,7 +151,7 @@ function cellsOfRows(
   args: Readonly<Record<string, Cells>>,
 ): Cells {
   const { d } = rowsOf(x);
-  const body = `const row = Math.floor(this.thread.x / ${d});
+  const body = `const row = ${quotient("this.thread.x", d)};
 const column = this.thread.x - row * ${d};
 return ${formula};`;
   return launch(kernelSource(Object.keys(args), body), Object.values(args), out.size);

@@ -1,4 +1,4 @@
-import { CELL, coordinates, kernelSource, sumOf } from "../source.ts";
+import { CELL, coordinates, kernelSource, quotient, sumOf } from "../source.ts";
 import type { GpuKernel } from "./types.ts";
 
 /** Added to the denominators of padded rows and columns, and the least denominator: the definition's. */
@@ -27,14 +27,14 @@ export const transport = {
       [cost!.cells, words, patches, beta],
       out.size,
     );
-    const evenly = `return words[${CELL}] / Math.max(numWords[Math.floor(${CELL} / ${M})], ${FLOOR});`;
+    const evenly = `return words[${CELL}] / Math.max(numWords[${quotient(CELL, M)}], ${FLOOR});`;
     let sigma = launch(kernelSource(["words", "numWords"], evenly), [words, numWords], B * M);
     if (iterations === 0)
       return launch(kernelSource(["words", "patches"], `${code}return ${valid};`), [words, patches], out.size);
 
     // The scale of a row or column: 1 / (number · weighted sum + padding).
     const scale = (length: number, others: number, term: (at: string) => string) => {
-      return `const sample = Math.floor(${CELL} / ${length});
+      return `const sample = ${quotient(CELL, length)};
 const own = ${CELL} - sample * ${length};
 ${sumOf("total", others, term)}
 let padding = ${PADDED};

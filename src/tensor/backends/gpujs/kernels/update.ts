@@ -1,7 +1,7 @@
 import type { Attributes } from "../../../kernels.ts";
 import { sizeOf } from "../../../shape.ts";
 import { Cells } from "../cells.ts";
-import { CELL, inGroups, kernelSource } from "../source.ts";
+import { CELL, inGroups, kernelSource, quotient } from "../source.ts";
 import type { GpuOperand, GpuUpdate, Launch } from "./types.ts";
 
 /**
@@ -53,7 +53,7 @@ function adamw(
 
 /** Statements for two arrays of `count` cells, of which `at` is the position in each. */
 function oneBehindOther(count: number, first: string, second: string): string {
-  return `const part = Math.floor(${CELL} / ${count});
+  return `const part = ${quotient(CELL, count)};
 const at = ${CELL} - part * ${count};
 let value = ${first};
 if (part > 0.5) { value = ${second}; }

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { build } from "vite";
+import { launch, serve, skip } from "./chromium.ts";
+import type { BrowserResult, CaseFiles } from "./golden/verify.ts";
+
+const folder = fileURLToPath(new URL("../golden", import.meta.url));
+/** What each mode verifies; the others record what is computed on the host, or read in between, which webgpu cannot. */
+const kinds: Readonly<Record<string, readonly string[]>> = {
+  webgl2: ["vilt_forward", "vilt_losses", "vilt_training", "wpa_ipot", "pos_embed", "optimizers"],
+  webgpu: ["vilt_forward", "vilt_losses", "pos_embed"],
+};
+
+const cases = readdirSync(folder)
+  .filter((file) => file.endsWith(".json"))
+  .map((file) => ({ name: file.slice(0, -5), json: JSON.parse(readFileSync(path.join(folder, file), "utf8")) }));
+
+t.test(
+  "in a browser, recorded forward passes, losses and training are those of the gpu device",
+  { skip },
+  async (t) => {
+    const outDir = t.testdir({});
+    const root = fileURLToPath(new URL("./golden", import.meta.url));
+    await build({
+      ...{ root, configFile: false, logLevel: "error" },
+      build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
+    });
+    const page = await (await launch(t)).newPage();
+    await page.goto(await serve(t, outDir));
+    await page.waitForFunction(() => "verify" in globalThis);
+    for (const [mode, verified] of Object.entries(kinds))
+      await t.test(mode, async (t) => {
+        const chosen = cases.filter(({ json }) => verified.includes(json.kind));
+        t.ok(chosen.length > 10, `${chosen.length} cases`);
+        for (const { name, json } of chosen) {
+          const tensors = readFileSync(path.join(folder, json.file ?? `${name}.safetensors`)).toString("base64");
+          const result = await page.evaluate(
+            ([mode, files]) =>
+              (globalThis as unknown as { verify: (mode: string, files: CaseFiles) => Promise<BrowserResult> }).verify(
+                mode,
+                files,
+              ),
+            [mode, { name, json, tensors }] as const,
+          );
+          t.equal(result.status, "pass", `${name}: ${result.compared} values, ${result.failures.join("; ")}`);
+          t.equal(result.fallbacks, 0, "nothing is left to cpu");
+        }
+      });
+  },
+);
