@@ -27,7 +27,7 @@ export const gpu: readonly Row[] = [
   [() => loadGpu("opengl"), 'gpu: no mode "opengl"; there are webgpu, webgl2, headlessgl, webasm, cpu'],
   [
     () => loadGpu("webgpu"),
-    "gpu: mode webgpu does not work here; it needs an engine with navigator.gpu and an adapter",
+    "gpu: mode webgpu does not work here; it needs an engine with navigator.gpu and an adapter; Node has it from the package webgpu",
   ],
   [
     () =>

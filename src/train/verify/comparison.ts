@@ -6,7 +6,7 @@ import type { GoldenCase, Tolerance } from "./golden-case.ts";
 /** A value that should equal a recorded tensor. */
 export interface Claim {
   readonly name: string;
-  readonly value: Tensor | { readonly shape: Shape; readonly data: ArrayLike<number> };
+  readonly value: Tensor | { readonly shape: Shape; readonly data: ArrayLike<number> | Promise<ArrayLike<number>> };
   readonly tolerance: Tolerance;
   /** Allowed besides, element by element: what rounding the recorded inputs changes. */
   readonly slack?: ArrayLike<number>;
@@ -51,7 +51,7 @@ export async function compare(golden: GoldenCase, { claims, checks = [], inputs 
       failures.push(`${name}: computed ${formatShape(value.shape)}, recorded ${formatShape(expected.shape)}`);
       continue;
     }
-    const actual = value instanceof Tensor ? await value.data() : value.data;
+    const actual = value instanceof Tensor ? await value.data() : await value.data;
     const floats = expected.data instanceof Float32Array || expected.data instanceof Float64Array;
     const difference = largest(actual, expected.data, floats ? tolerance : exact, slack);
     if (difference.ratio > worst.ratio) worst = { name, ...difference };

@@ -3,6 +3,7 @@ import { DeviceError } from "../../errors.ts";
 import type { GpuBackend } from "./backend.ts";
 import type { GpuCounters } from "./counters.ts";
 import { checkMode, type GpuMode, gpuModes } from "./modes.ts";
+import { provideWebGpu } from "./node-webgpu.ts";
 
 export type { GpuCounters } from "./counters.ts";
 export type { GpuMode } from "./modes.ts";
@@ -15,7 +16,7 @@ const loaded = new Map<GpuMode, GpuBackend>();
 /**
  * Loads gpu.js and makes its device known, under `gpu:` and the mode; without a mode, under `gpu` as well. Nothing of it
  * is loaded before. Plain `gpu` is the first of webgpu, webgl2, headlessgl, webasm and cpu that works here and passes a
- * test of a dozen kernels. Webgpu answers later than it is asked: `await x.data()`, there is no `dataSync()`.
+ * test of a dozen kernels; in Node webgpu has to be named. It answers later than it is asked: `await x.data()`, there is no `dataSync()`.
  *
  * After a GPU was taken away (the driver was reset, a laptop slept), loading it again opens a new one; what was on the
  * old one is gone.
@@ -27,6 +28,7 @@ const loaded = new Map<GpuMode, GpuBackend>();
 export async function loadGpu(mode?: string): Promise<string> {
   if (mode !== undefined) {
     const known = checkMode(mode);
+    if (known === "webgpu") await provideWebGpu();
     const backend = await load(known);
     if (!backend) throw new DeviceError(`gpu: mode ${known} does not work here; ${hints[known]}`);
     return backend.name;
@@ -77,7 +79,7 @@ async function load(mode: GpuMode): Promise<GpuBackend | null> {
 
 const hints: Readonly<Record<GpuMode, string>> = {
   webgl2: "it needs a browser whose WebGL has float textures",
-  webgpu: "it needs an engine with navigator.gpu and an adapter",
+  webgpu: "it needs an engine with navigator.gpu and an adapter; Node has it from the package webgpu",
   headlessgl: "it needs the package gl, built for this system, and a display",
   webasm: "it needs an engine with WebAssembly",
   cpu: "gpu.js is not sound",

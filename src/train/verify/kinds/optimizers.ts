@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { Parameter } from "../../../autograd/graph.ts";
+import { mul } from "../../../autograd/ops/arithmetic.ts";
+import { reshape } from "../../../autograd/ops/layout.ts";
+import { sqrt } from "../../../autograd/ops/transcendental.ts";
 import { AdamW } from "../../../optim/adamw.ts";
 import { clipFactor, squaredNorm } from "../../../optim/clip.ts";
 import type { ParameterGroup } from "../../../optim/groups.ts";
@@ -7,6 +10,7 @@ import { cosineDecay, polynomialDecay } from "../../../optim/schedules.ts";
 import { Sgd } from "../../../optim/sgd.ts";
 import { fromArray } from "../../../tensor/create.ts";
 import { DataError } from "../../../tensor/errors.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
 import type { Claim, Claims } from "../comparison.ts";
 import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
 
@@ -76,17 +80,18 @@ function trajectoryClaims(golden: GoldenCase, underTest: UnderTest, recorded: Re
   const parameters = new Map(groups.flatMap((group) => [...group.parameters]));
   const rates = golden.tensors.get(`${prefix}/lr`);
   const steps = golden.entry(`grad/${[...parameters.keys()][0]}`).shape[0]!;
-  const values = new Map([...parameters.keys()].map((parameter) => [parameter, [] as number[]]));
+  const values = new Map([...parameters.keys()].map((parameter) => [parameter, [] as Promise<ArrayLike<number>>[]]));
   for (let step = 0; step < steps; step++) {
     for (const [parameter, own] of parameters) own.grad = gradientAt(golden, parameter, step, underTest);
     optimizer.step({ learningRate: rates ? rates.data[step * groups.length]! : base });
-    for (const [parameter, { value }] of parameters) values.get(parameter)!.push(...value.dataSync());
+    for (const [parameter, { value }] of parameters) values.get(parameter)!.push(value.data());
   }
-  const claims = [...values].flatMap(([parameter, data]) =>
+  const claims = [...values].flatMap(([parameter, read]) =>
     [`${prefix}/traj/${parameter}`, `${prefix}/traj64/${parameter}`]
       .filter((tensor) => golden.tensors.has(tensor))
       .map((tensor): Claim => {
         const { shape } = golden.entry(tensor);
+        const data = Promise.all(read).then((steps) => steps.flatMap((step) => Array.from(step)));
         return { name: tensor, value: { shape, data }, tolerance: toleranceOf(golden, underTest, tensor) };
       }),
   );
@@ -124,19 +129,11 @@ function clipClaims(golden: GoldenCase, underTest: UnderTest): Claim[] {
   const parameters = parametersOf(golden, underTest, names);
   for (const [name, parameter] of parameters) parameter.grad = gradientAt(golden, name, 0, underTest);
   const squared = squaredNorm(parameters.values())!;
-  const factor = clipFactor(squared, maxNormOf(golden, clipped[0]!)).item();
-  const claim = (name: string, shape: readonly number[], data: ArrayLike<number>): Claim => ({
-    ...{ name, value: { shape, data }, tolerance: { atol: 1e-6, rtol: 1e-6 } },
-  });
+  const factor = clipFactor(squared, maxNormOf(golden, clipped[0]!));
+  const claim = (name: string, value: Tensor): Claim => ({ name, value, tolerance: { atol: 1e-6, rtol: 1e-6 } });
   return [
-    claim("clip/total_norm", golden.entry("clip/total_norm").shape, [Math.sqrt(squared.item())]),
-    ...[...parameters].map(([name, { grad, shape }]) =>
-      claim(
-        `clip/grad/${name}`,
-        shape,
-        Array.from(grad!.dataSync(), (value) => value * factor),
-      ),
-    ),
+    claim("clip/total_norm", reshape(sqrt(squared), golden.entry("clip/total_norm").shape)),
+    ...[...parameters].map(([name, { grad }]) => claim(`clip/grad/${name}`, mul(grad!, factor))),
   ];
 }
 

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { backward } from "../../../autograd/grad.ts";
+import { reshape } from "../../../autograd/ops/layout.ts";
 import { AdamW } from "../../../optim/adamw.ts";
 import { polynomialDecay } from "../../../optim/schedules.ts";
 import { fromArray } from "../../../tensor/create.ts";
 import { scope } from "../../../tensor/scope.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
 import { ViltForPretraining } from "../../../vilt/pretraining.ts";
-import { loadPublishedWeights, publishedWeights } from "../../../vilt/weights/weights.ts";
+import { loadPublishedWeights, publishedNames } from "../../../vilt/weights/weights.ts";
 import { fineTuningGroups } from "../../parameter-groups.ts";
 import type { Claim, Claims } from "../comparison.ts";
 import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
@@ -38,12 +40,13 @@ export function verifyTrajectory(golden: GoldenCase, underTest: UnderTest): Clai
     end: config.end_lr / config.learning_rate,
   });
   const logged = {
-    total: [] as number[],
-    mlm: [] as number[],
-    itm: [] as number[],
-    wpa: [] as number[],
+    total: [] as Promise<number>[],
+    mlm: [] as Promise<number>[],
+    itm: [] as Promise<number>[],
+    wpa: [] as Promise<number>[],
     lr: [] as number[],
   };
+  const read = async (loss: Tensor) => (await loss.data())[0]!;
   for (let step = 0; step < steps; step++)
     scope(() => {
       const learningRate = config.learning_rate * schedule(step);
@@ -52,10 +55,10 @@ export function verifyTrajectory(golden: GoldenCase, underTest: UnderTest): Clai
       backward(total, { retainGraph: true });
       optimizer.step({ learningRate });
       logged.lr.push(learningRate);
-      logged.total.push(total.item());
-      logged.mlm.push(losses.maskedLanguageModeling.loss.item());
-      logged.itm.push(losses.imageTextMatching.loss.item());
-      logged.wpa.push(losses.wordPatchAlignment[0]!.loss.item());
+      logged.total.push(read(total));
+      logged.mlm.push(read(losses.maskedLanguageModeling.loss));
+      logged.itm.push(read(losses.imageTextMatching.loss));
+      logged.wpa.push(read(losses.wordPatchAlignment[0]!.loss));
     });
   return {
     claims: [
@@ -86,17 +89,20 @@ function lossesOf(golden: GoldenCase, underTest: UnderTest, model: ViltForPretra
 }
 
 /** Learning rates are exact; losses of one run are compared with those of the other precision loosely. */
-function lossClaim({ dtype }: UnderTest, name: string, data: readonly number[]): Claim {
+function lossClaim({ dtype }: UnderTest, name: string, logged: readonly (number | Promise<number>)[]): Claim {
   const precise = name.endsWith("/lr") || (dtype === "float64" && name.startsWith("out64/"));
-  return { name, value: { shape: [data.length], data }, tolerance: LOSSES[precise ? "float64" : "float32"]! };
+  const value = { shape: [logged.length], data: Promise.all(logged) };
+  return { name, value, tolerance: LOSSES[precise ? "float64" : "float32"]! };
 }
 
 function weightClaims(golden: GoldenCase, { dtype }: UnderTest, model: ViltForPretraining): Claim[] {
-  return [...publishedWeights(model)].flatMap(([weight, value]) =>
+  const parameters = model.namedParameters();
+  return publishedNames(model).flatMap(({ published: weight, shape, parameter }) =>
     ["final/", "final64/"].map((prefix): Claim => {
       const precise = dtype === "float64" && prefix === "final64/";
       const tolerance = precise ? golden.tolerance(["float64_final"], { atol: 1e-8, rtol: 0 }) : FLOAT32_WEIGHTS;
-      const slack = precise || !weight.endsWith("attn.qkv.bias") ? undefined : keyBiasSlack(value.data.length);
+      const slack = precise || !weight.endsWith("attn.qkv.bias") ? undefined : keyBiasSlack(shape[0]!);
+      const value = reshape(parameters.get(parameter)!.value, shape);
       return { name: prefix + weight, value, tolerance, ...(slack && { slack }) };
     }),
   );

@@ -49,12 +49,7 @@ function toleranceOf(golden: GoldenCase, { dtype }: UnderTest, name: string): To
 const distancesOf = (cost: Tensor, plan: Tensor) => sum(mul(cost, transpose(plan)), [1, 2]);
 
 /** Claims a value under every name that the case records. */
-function claimsOf(
-  golden: GoldenCase,
-  underTest: UnderTest,
-  value: Tensor | { shape: readonly number[]; data: ArrayLike<number> },
-  names: readonly string[],
-): Claim[] {
+function claimsOf(golden: GoldenCase, underTest: UnderTest, value: Claim["value"], names: readonly string[]): Claim[] {
   return names
     .filter((name) => golden.tensors.has(name))
     .map((name) => ({ name, value, tolerance: toleranceOf(golden, underTest, name) }));
@@ -144,9 +139,10 @@ function heatMapClaims(
     mask(N, (j) => j > 0),
     PICTURE,
   );
-  const all = plan.dataSync();
-  const masses = Float64Array.from({ length: N - 1 }, (_, k) => all[(k + 1) * M + hidx]!);
-  const picture = transportHeatMap(masses, [H, W], golden.integers("heatmap/patch_index"));
+  const picture = plan.data().then((all) => {
+    const masses = Float64Array.from({ length: N - 1 }, (_, k) => all[(k + 1) * M + hidx]!);
+    return transportHeatMap(masses, [H, W], golden.integers("heatmap/patch_index"));
+  });
   return [
     ...claimsOf(golden, underTest, plan, ["heatmap/T"]),
     ...claimsOf(golden, underTest, { shape: [H, W], data: picture }, ["heatmap/heatmap"]),
