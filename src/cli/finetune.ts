@@ -121,13 +121,13 @@ async function run(comparison: ComparisonOptions, folder: string, command: strin
 
 /** What to type to get this again. */
 function commandOf(
-  { name, data, settings, seeds, truncate, foundation }: ComparisonOptions,
+  { name, data, settings, seeds, truncate, foundation, samples }: ComparisonOptions,
   baselines: boolean,
 ): string {
   const { steps, batchSize, learningRate, randAugment } = settings;
   return [
     `viltgrad finetune ${name} --from ${quoted(foundation.source)} --data ${quoted(data)} --seed ${seeds[0]}`,
-    `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate}`,
+    `--steps ${steps} --batch-size ${batchSize} --learning-rate ${learningRate} --evaluation-samples ${samples}`,
     ...(randAugment ? [`--rand-augment ${Object.values(randAugment).join(",")}`] : []),
     ...(baselines ? ["--baselines"] : []),
     ...(seeds.length > 1 ? [`--seeds ${seeds.length}`] : []),

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { ConfigError } from "../tensor/errors.ts";
 import { CHECKPOINT_FILE } from "./checkpoint.ts";
 import { readFoundation } from "./foundation.ts";
 import { type Run, resumeRun, startRun, type TrainOptions, train } from "./run.ts";
@@ -60,7 +61,11 @@ export interface AblationRow {
   readonly scores: Readonly<Record<string, Summary>>;
 }
 
-/** Pre-trains and judges every variant; null when it had to stop, and the same call goes on later. */
+/**
+ * Pre-trains and judges every variant; null when it had to stop, and the same call goes on later.
+ *
+ * @throws {ConfigError} when a run in the folder is of another preset or other data
+ */
 export async function ablate(options: AblationOptions, events: AblationEvents = {}): Promise<AblationRow[] | null> {
   const rows: AblationRow[] = [];
   for (const variant of variants) {
@@ -96,6 +101,10 @@ async function pretrained(
   const run: Run = existsSync(path.join(runFolder, CHECKPOINT_FILE))
     ? await resumeRun(runFolder)
     : await startRun({ folder: runFolder, preset, data: { name: data, truncate: false }, settings, seed });
+  if (run.state.preset !== preset || run.state.data.name !== data)
+    throw new ConfigError(
+      `${runFolder}: pre-trained as ${run.state.preset} on ${run.state.data.name}, not ${preset} on ${data}; --output names another folder`,
+    );
   if (run.pretrainer.step === steps) return runFolder; // of an earlier row, or of an earlier call
   onStage?.(`${name}, seed ${seed}: pre-training`, steps);
   const options: TrainOptions = {

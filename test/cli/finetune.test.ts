@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import sharp from "sharp";
 import t from "tap";
@@ -42,6 +42,7 @@ t.test("finetune: each task, with its folder, its page and its scores; evaluate 
     for (const [name, file] of Object.entries(result.files)) t.ok(existsSync(at(file)), `${name}: ${file}`);
     const page = readFileSync(at(task, "report.html"), "utf8");
     t.match(page, `viltgrad finetune ${task} --from run`);
+    t.match(page, "--evaluation-samples 12", "without it the same command scores other examples");
     t.match(page, /<img alt="" width="\d+" height="\d+" src="data:image\/png/);
     const judged = await jsonOf<{ scores: Trial["scores"] }>(t, viltgrad, [
       ...["evaluate", task, "--samples", "12", "--split", "validation"],
@@ -130,4 +131,15 @@ t.test("ablate: a row for each variant; what is done is not done again", async (
   const again = await jsonOf<{ rows: unknown[] }>(t, viltgrad, [...args, "--output", "ablation"]);
   t.equal(again.rows.length, 6);
   t.same(again.rows, JSON.parse(readFileSync(at("ablation", "ablation.json"), "utf8")).rows);
+  const other = await viltgrad([...args, "--data", "emoji-scenes-hard", "--output", "ablation"]);
+  t.not(other.code, 0, "runs on other data are not taken for these");
+  t.match(other.stderr, "pre-trained as toy on emoji-scenes, not toy on emoji-scenes-hard");
+});
+
+t.test("evaluate: a split without examples has no score", async (t) => {
+  const line = { images: ["grey.png", "grey.png"], statement: "a cat", label: true, split: "train" };
+  writeFileSync(at("train-only.jsonl"), `${JSON.stringify(line)}\n`);
+  const { code, stderr } = await viltgrad(["evaluate", "nlvr2", "--data", "train-only.jsonl", "--split", "validation"]);
+  t.not(code, 0);
+  t.match(stderr, 'the split "validation" has no examples');
 });

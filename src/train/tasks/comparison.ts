@@ -1,3 +1,4 @@
+import { DataError } from "../../tensor/errors.ts";
 import { judgedSplits } from "../data-source.ts";
 import type { Score } from "../evaluation/context.ts";
 import type { Foundation } from "../foundation.ts";
@@ -39,13 +40,20 @@ export interface ComparisonEvents {
   readonly shouldStop?: () => boolean;
 }
 
-/** Trains and judges every arm with every seed; stops early with what is done. */
+/**
+ * Trains and judges every arm with every seed; stops early with what is done.
+ *
+ * @throws {DataError} for a split without examples to judge by, before any training
+ */
 export async function compare(options: ComparisonOptions, events: ComparisonEvents = {}): Promise<Trial[]> {
   const { name, data, foundation, settings, truncate, samples } = options;
   const trials: Trial[] = [];
   for (const seed of options.seeds)
     for (const arm of options.arms) {
       const task = await openTask(name, data, foundation.config, seed);
+      const splits = options.splits ?? judgedSplits(task);
+      for (const split of splits)
+        if (task.size(split) === 0) throw new DataError(`${task.dataName}: the split "${split}" has no examples`);
       const steps = arms[arm].trained ? settings.steps : 0;
       const fineTuning = { task, foundation, truncate, seed, settings: { ...settings, steps } };
       const trainee = startArm(fineTuning, arms[arm]);
@@ -61,7 +69,7 @@ export async function compare(options: ComparisonOptions, events: ComparisonEven
       await events.onTrained?.({ trainee, options: fineTuning, finished });
       if (!finished) return trials;
       const scores: Record<string, TaskScores> = {};
-      for (const split of options.splits ?? judgedSplits(task)) scores[split] = await trainee.evaluate(split, samples);
+      for (const split of splits) scores[split] = await trainee.evaluate(split, samples);
       const seconds = losses.reduce((total, step) => total + step.seconds, 0);
       const trial = { arm, seed, seconds, losses, scores };
       trials.push(trial);
