@@ -10,7 +10,7 @@ import type { GpuCounters } from "./counters.ts";
 import { answerOfCpu, canAnswer } from "./fall-back.ts";
 import { type GpuKernels, gpuKernels, gpuUpdates, operandsOf } from "./kernels/index.ts";
 import type { GpuKernel, GpuOperand, GpuUpdate, Launch } from "./kernels/types.ts";
-import { KernelError, type Launcher } from "./launcher.ts";
+import { type Argument, KernelError, type Launcher } from "./launcher.ts";
 import { type Contents, fromHost, GpuStorage, toHost } from "./storage.ts";
 
 type Answer = readonly (Cells | null)[];
@@ -133,11 +133,12 @@ export class GpuBackend implements Backend {
   }
 
   #compute<K extends KernelName>({ kernel, operands, out, attributes, made }: Call<K>): Answer {
-    const launch: Launch = (source, args, count) => {
-      const cells = this.launcher.launch(kernel, source, args, count);
+    const launchOf = (cellsOfThread: number) => (source: string, args: readonly Argument[], count: number) => {
+      const cells = this.launcher.launch(kernel, source, args, count, cellsOfThread);
       made.push(cells);
       return cells;
     };
+    const launch: Launch = Object.assign(launchOf(1), { four: this.launcher.hasVectors ? launchOf(4) : null });
     if (kernel in gpuUpdates) {
       const update = gpuUpdates[kernel as UpdateName] as GpuUpdate<K & UpdateName>;
       const answer = update(launch, operands, attributes as Attributes<K & UpdateName>);

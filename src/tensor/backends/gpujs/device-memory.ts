@@ -8,9 +8,9 @@ export type Handle = Float32Array | DeviceHandle;
 /** A result that stays on the GPU, as gpu.js hands it out in its pipeline mode. */
 export interface DeviceHandle {
   /** gpu.js's name for the type of an argument. */
-  readonly type: string;
+  type: string;
   /** The number of cells. */
-  readonly output: readonly number[];
+  output: readonly number[];
 }
 
 /** A kernel of gpu.js, as far as its memory is concerned. */
@@ -24,8 +24,8 @@ export interface DeviceMemory {
   isLost(): boolean;
   /** Before a call: what the kernel will write to is in nobody's use. */
   prepare(kernel: GpuJsKernel): void;
-  /** After a call: notes what it wrote to. */
-  adopt(kernel: GpuJsKernel, handle: Handle): void;
+  /** After a call: notes what it wrote to; `count` cells, also where each thread has written four. */
+  adopt(kernel: GpuJsKernel, handle: Handle, count: number): void;
   /** Before a kernel is destroyed: what others still use outlives it. */
   detach(kernel: GpuJsKernel): void;
   read(handle: Handle): Float32Array | Promise<Float32Array>;
@@ -51,9 +51,14 @@ const arrays: DeviceMemory = {
 
 interface Texture extends WebGLTexture, Piece {}
 
+/** gpu.js's name of a texture with four cells a texel, which lie in memory as four numbers of a thread do. */
+const PACKED = "MemoryOptimizedNumberTexture";
+
 interface TextureHandle extends DeviceHandle {
   readonly context: WebGL2RenderingContext;
   readonly size: readonly [number, number];
+  readonly internalFormat: number;
+  dimensions: readonly number[];
   texture: Texture;
   /** Puts a new texture in the place of the one it stands for. */
   newTexture(): void;
@@ -67,7 +72,7 @@ interface TextureKernel {
   _textureSwitched: boolean;
 }
 
-/** Textures of WebGL, one cell a texel. A kernel keeps the last one that it wrote to, and writes to it again if it may. */
+/** Textures of WebGL, one cell a texel or four. A kernel keeps the last one that it wrote to, and writes to it again if it may. */
 class TextureMemory implements DeviceMemory {
   readonly isResident = true;
   readonly #pool: Pool<Texture>;
@@ -85,7 +90,7 @@ class TextureMemory implements DeviceMemory {
   prepare(kernel: TextureKernel): void {
     const { texture: last } = kernel;
     if (!last || last.texture._refs === 1) return;
-    const free = this.#pool.take(last.size.join("×"));
+    const free = this.#pool.take(keyOf(last));
     if (free) {
       last.texture._refs--;
       free._refs = 1;
@@ -94,32 +99,40 @@ class TextureMemory implements DeviceMemory {
     kernel._textureSwitched = true;
   }
 
-  adopt(kernel: TextureKernel, handle: TextureHandle): void {
+  adopt(kernel: TextureKernel, handle: TextureHandle, count: number): void {
     this.#context ??= handle.context;
-    const { texture, size } = handle;
+    const { texture, size, type } = handle;
+    const isPacked = type === "ArrayTexture(4)";
+    if (isPacked) Object.assign(handle, { type: PACKED, output: [count], dimensions: [count, 1, 1] });
     // With WebGL 1 a kernel takes what it made along when it is destroyed.
     const index = kernel.textureCache.indexOf(texture);
     if (index >= 0) kernel.textureCache.splice(index, 1);
-    this.#pool.use(texture, size.join("×"), 4 * size[0] * size[1]);
+    this.#pool.use(texture, keyOf(handle), (isPacked ? 16 : 4) * size[0] * size[1]);
   }
 
   detach({ texture }: TextureKernel): void {
     if (texture?.texture._refs === 1) this.#pool.forget(texture.texture);
   }
 
-  /** RGBA can be read in every mode; the cells are its red. */
-  read({ context: gl, texture, size: [width, height], output: [count = 1] }: TextureHandle): Float32Array {
+  /** RGBA can be read in every mode; the cells are its red where they are not packed. */
+  read({ context: gl, texture, type, size: [width, height], output: [count = 1] }: TextureHandle): Float32Array {
     this.#framebuffer ??= gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.#framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
     const texels = new Float32Array(4 * width * height);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, texels);
+    if (type === PACKED) return texels.slice(0, count);
     return Float32Array.from({ length: count }, (_, i) => texels[4 * i]!);
   }
 
   recycle({ texture }: TextureHandle): void {
     this.#pool.letGo(texture);
   }
+}
+
+/** What textures must have in common to stand in for each other. */
+function keyOf({ size, internalFormat }: TextureHandle): string {
+  return `${size.join("×")} ${internalFormat}`;
 }
 
 interface GpuBuffer extends Piece {
@@ -130,6 +143,8 @@ interface GpuBuffer extends Piece {
 interface BufferHandle extends DeviceHandle {
   readonly buffer: GpuBuffer;
   readonly context: { readonly isLost: boolean };
+  /** Numbers of a thread: they lie side by side, so that cells are the same to others. */
+  componentCount: number;
   toArray(): Promise<Float32Array>;
 }
 
@@ -162,8 +177,10 @@ class BufferMemory implements DeviceMemory {
     kernel.bindGroupDirty = true;
   }
 
-  adopt(_: BufferKernel, { buffer, context }: BufferHandle): void {
+  adopt(_: BufferKernel, handle: BufferHandle, count: number): void {
+    const { buffer, context } = handle;
     this.#context ??= context;
+    Object.assign(handle, { componentCount: 1, output: [count] });
     this.#pool.use(buffer, `${buffer.size}`, buffer.size);
   }
 

@@ -43,6 +43,11 @@ export class Launcher implements CellsDevice {
     this.mostCells = mode === "cpu" ? 2 ** 31 - 1 : Math.min(MOST_CELLS, maxTextureSize ** 2);
   }
 
+  /** Whether a thread can answer with four cells: where results stay on a GPU. */
+  get hasVectors(): boolean {
+    return this.#memory.isResident;
+  }
+
   /** How many compiled kernels are kept. */
   get size(): number {
     return this.#compiled.size;
@@ -57,16 +62,15 @@ export class Launcher implements CellsDevice {
    * The cells that `source` computes, `count` of them; on their way while an argument is, or in an asynchronous mode.
    *
    * @param operation what to name in an error
+   * @param cellsOfThread 4 where each thread answers with four cells that lie side by side
    */
-  launch(operation: string, source: string, args: readonly Argument[], count: number): Cells {
+  launch(operation: string, source: string, args: readonly Argument[], count: number, cellsOfThread = 1): Cells {
     if (count === 0) return Cells.onHost(this, 0, new Float32Array(0));
     const used = args.filter((argument) => argument instanceof Cells);
-    const launched = this.#run(operation, source, args, count, () => {
-      this.counters.launches++;
-      this.counters.bytesRead += used.reduce((bytes, cells) => bytes + 4 * cells.count, 0);
-      this.counters.bytesWritten += 4 * count;
-    });
-    return Cells.onDevice(this, count, launched);
+    this.counters.launches++;
+    this.counters.bytesRead += used.reduce((bytes, cells) => bytes + 4 * cells.count, 0);
+    this.counters.bytesWritten += 4 * count;
+    return Cells.onDevice(this, count, this.#run(operation, source, args, count, cellsOfThread));
   }
 
   upload(values: Float32Array): Handle | Promise<Handle> {
@@ -101,11 +105,10 @@ export class Launcher implements CellsDevice {
     source: string,
     args: readonly (Argument | Float32Array)[],
     count: number,
-    note: () => void = () => {},
+    cellsOfThread = 1,
   ): Handle | Promise<Handle> {
-    const call = (known: readonly Known[]) => this.#call(operation, source, known, count);
+    const call = (known: readonly Known[]) => this.#call(operation, { source, count, cellsOfThread }, known);
     const fail = (cause: unknown, site: string | null) => this.#fail(operation, args, count, cause, site);
-    note();
     if (!this.isAsynchronous)
       try {
         return call(args.map((argument) => (argument instanceof Cells ? (argument.handle() as Handle) : argument)));
@@ -124,8 +127,9 @@ export class Launcher implements CellsDevice {
       });
   }
 
-  #call(operation: string, source: string, args: readonly Known[], count: number): Handle | Promise<Handle> {
+  #call(operation: string, program: Program, args: readonly Known[]): Handle | Promise<Handle> {
     this.#checkPresent(operation);
+    const { source, count } = program;
     const types = args.map(typeOf);
     const key = `${count} ${args.map((argument, i) => `${lengthOf(argument)} ${types[i]}`).join()} ${source}`;
     const known = this.#compiled.get(key);
@@ -135,7 +139,7 @@ export class Launcher implements CellsDevice {
       // What is still being built would be built twice, and write to one place.
       return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
     }
-    const compiled: Compiled = { kernel: this.#compile(source, types, count), built: null, lastResult: null };
+    const compiled: Compiled = { program, kernel: this.#compile(program, types), built: null, lastResult: null };
     const result = this.#withMemory(() => this.#write(compiled, args));
     this.#compiled.set(key, compiled);
     this.counters.compiles++;
@@ -158,11 +162,11 @@ export class Launcher implements CellsDevice {
 
   /** Calls a compiled kernel. */
   #write(compiled: Compiled, args: readonly Known[]): Handle | Promise<Handle> {
-    const { kernel } = compiled;
+    const { kernel, program } = compiled;
     this.#memory.prepare(kernel.kernel);
     const result = kernel(...(args as readonly KernelVariable[])) as unknown as Handle | Promise<Handle>;
     const adopt = (handle: Handle): Handle => {
-      this.#memory.adopt(kernel.kernel, handle);
+      this.#memory.adopt(kernel.kernel, handle, program.count);
       return handle;
     };
     if (!(result instanceof Promise)) return adopt(result);
@@ -185,7 +189,7 @@ export class Launcher implements CellsDevice {
     }
   }
 
-  #compile(source: string, argumentTypes: readonly string[], count: number): IKernelRunShortcut {
+  #compile({ source, count, cellsOfThread }: Program, argumentTypes: readonly string[]): IKernelRunShortcut {
     const functions = functionsIn(source).map(([name, f]) => ({
       name,
       source: f.source,
@@ -193,7 +197,7 @@ export class Launcher implements CellsDevice {
     }));
     // gpu.js takes functions with types in this form, which its declarations lack.
     const settings = {
-      output: [count],
+      output: [count / cellsOfThread],
       precision: "single",
       loopMaxIterations: 2 ** 24,
       pipeline: this.#memory.isResident,
@@ -244,7 +248,15 @@ export class Launcher implements CellsDevice {
   }
 }
 
+/** What is compiled: for `count` cells, so many by each thread. */
+interface Program {
+  readonly source: string;
+  readonly count: number;
+  readonly cellsOfThread: number;
+}
+
 interface Compiled {
+  readonly program: Program;
   readonly kernel: IKernelRunShortcut;
   /** Settled when it was built; null from then on. */
   built: Promise<void> | null;

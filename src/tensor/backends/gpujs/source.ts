@@ -86,19 +86,27 @@ const BLOCK = 128;
  * in blocks.
  */
 export function sumOf(total: string, count: number, term: (k: string) => string): string {
+  return sumsOf([total], count, (k) => ["", term(k)]);
+}
+
+/** The same for several sums in one loop: `terms(k)` are statements that all share, then a term of each. */
+export function sumsOf(totals: readonly string[], count: number, terms: (k: string) => readonly string[]): string {
+  const [name] = totals as [string];
+  const declare = (suffix: string) => totals.map((total) => `let ${total}${suffix} = 0.0;`).join("\n");
+  const set = (suffix: string, value: (total: string) => string) =>
+    totals.map((total) => `${total}${suffix} ${value(total)};`).join("\n");
+  const add = (suffix: string, k: string) => {
+    const [shared, ...all] = terms(k);
+    return [shared, ...all.map((term, i) => `${totals[i]}${suffix} += ${term};`)].filter(Boolean).join("\n");
+  };
   const blocks = Math.floor(count / BLOCK);
-  if (blocks < 2) return `let ${total} = 0.0;\n${loop(`${total}k`, count, `${total} += ${term(`${total}k`)};`)}`;
-  const [block, inner, part] = [`${total}b`, `${total}k`, `${total}p`];
-  const rest = count - blocks * BLOCK;
+  if (blocks < 2) return `${declare("")}\n${loop(`${name}k`, count, add("", `${name}k`))}`;
+  const inner = loop(`${name}k`, BLOCK, add("p", `(${name}b * ${BLOCK} + ${name}k)`));
   return [
-    `let ${total} = 0.0;`,
-    `let ${part} = 0.0;`,
-    loop(
-      block,
-      blocks,
-      `${part} = 0.0;\n${loop(inner, BLOCK, `${part} += ${term(`(${block} * ${BLOCK} + ${inner})`)};`)}\n${total} += ${part};`,
-    ),
-    loop(`${total}r`, rest, `${total} += ${term(`(${total}r + ${blocks * BLOCK})`)};`),
+    declare(""),
+    declare("p"),
+    loop(`${name}b`, blocks, [set("p", () => "= 0.0"), inner, set("", (total) => `+= ${total}p`)].join("\n")),
+    loop(`${name}r`, count - blocks * BLOCK, add("", `(${name}r + ${blocks * BLOCK})`)),
   ].join("\n");
 }
 

@@ -1,7 +1,11 @@
 import { broadcastStrides } from "../../../shape.ts";
-import { CELL, kernelSource, quotient, sumOf, walk } from "../source.ts";
-import type { GpuKernel } from "./types.ts";
+import { CELL, kernelSource, quotient, sumOf, sumsOf, walk } from "../source.ts";
+import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
 
+/**
+ * Products of matrices. Where a thread can answer with four cells, it computes four of a row at once: it then reads five
+ * numbers for four products instead of eight.
+ */
 export const linalg = {
   /** C[…, i, j] = Σₖ A[…, i, k] B[…, k, j]. */
   matmul: (...[launch, [a, b], out, { transposeA, transposeB }]: Parameters<GpuKernel<"matmul">>) => {
@@ -13,29 +17,65 @@ export const linalg = {
     const [innerB, columnB] = transposeB ? [1, k] : [n, 1];
     const batchOf = (shape: readonly number[], cells: number) =>
       broadcastStrides(shape.slice(0, -2), batch).map((stride) => stride * cells);
-    const { code, offsets } = walk(out.shape, [
+    const views = [
       [...batchOf(a!.shape, p * q), rowA, 0],
       [...batchOf(b!.shape, k * n), 0, columnB],
-    ]);
-    const body = `${code}const left = ${offsets[0]};
-const right = ${offsets[1]};
-${sumOf("total", k, (i) => `a[left + ${i} * ${innerA}] * b[right + ${i} * ${innerB}]`)}
-return total;`;
-    return launch(kernelSource(["a", "b"], body), [a!.cells, b!.cells], out.size);
+    ];
+    return products(launch, [a!, b!], out, {
+      k,
+      starts: (cell) => {
+        const { code, offsets } = walk(out.shape, views, cell);
+        return `${code}const left = ${offsets[0]};\nconst right = ${offsets[1]};`;
+      },
+      names: ["a", "b"],
+      factor: (i) => `a[left + ${i} * ${innerA}]`,
+      other: (i, column) => `b[right + ${i} * ${innerB} + ${column * columnB}]`,
+      result: (total) => total,
+    });
   },
   /** x Wᵀ + b + residual. */
   linear: (...[launch, inputs, out, { hasBias, hasResidual }]: Parameters<GpuKernel<"linear">>) => {
     const [n, k] = inputs[1]!.shape as [number, number];
-    const names = ["x", "weight", ...(hasBias ? ["bias"] : []), ...(hasResidual ? ["residual"] : [])];
-    const added = [...(hasBias ? ["bias[column]"] : []), ...(hasResidual ? [`residual[${CELL}]`] : [])];
-    const body = `const row = ${quotient(CELL, n)};
-const column = ${CELL} - row * ${n};
-${sumOf("total", k, (i) => `x[row * ${k} + ${i}] * weight[column * ${k} + ${i}]`)}
-return ${["total", ...added].join(" + ")};`;
-    return launch(
-      kernelSource(names, body),
-      inputs.map(({ cells }) => cells),
-      out.size,
-    );
+    const added = (cell: string, column: number) => [
+      ...(hasBias ? [`bias[column + ${column}]`] : []),
+      ...(hasResidual ? [`residual[${cell} + ${column}]`] : []),
+    ];
+    return products(launch, inputs, out, {
+      k,
+      starts: (cell) => `const row = ${quotient(cell, n)};\nconst column = ${cell} - row * ${n};`,
+      names: ["x", "weight", ...(hasBias ? ["bias"] : []), ...(hasResidual ? ["residual"] : [])],
+      factor: (i) => `x[row * ${k} + ${i}]`,
+      other: (i, column) => `weight[(column + ${column}) * ${k} + ${i}]`,
+      result: (total, cell, column) => [total, ...added(cell, column)].join(" + "),
+    });
   },
 };
+
+/** Cells that are sums of k products, as source. */
+interface Product {
+  readonly k: number;
+  readonly names: readonly string[];
+  /** Statements that find where the operands of a cell begin. */
+  readonly starts: (cell: string) => string;
+  /** What all cells of a row share, and what the cell so many columns further has of its own. */
+  readonly factor: (i: string) => string;
+  readonly other: (i: string, column: number) => string;
+  readonly result: (total: string, cell: string, column: number) => string;
+}
+
+function products(launch: Launch, inputs: readonly GpuOperand[], out: GpuResult, product: Product) {
+  const { k, names, starts, factor, other, result } = product;
+  const cells = inputs.map((input) => input.cells);
+  if (!launch.four || out.shape.at(-1)! % 4 !== 0) {
+    const sum = sumOf("total", k, (i) => `${factor(i)} * ${other(i, 0)}`);
+    return launch(kernelSource(names, `${starts(CELL)}\n${sum}\nreturn ${result("total", CELL, 0)};`), cells, out.size);
+  }
+  const totals = ["first", "second", "third", "fourth"];
+  const sums = sumsOf(totals, k, (i) => [
+    `const shared = ${factor(i)};`,
+    ...totals.map((_, column) => `shared * ${other(i, column)}`),
+  ]);
+  const results = totals.map((total, column) => result(total, "cell", column));
+  const body = `const cell = 4 * ${CELL};\n${starts("cell")}\n${sums}\nreturn [${results.join(", ")}];`;
+  return launch.four(kernelSource(names, body), cells, out.size);
+}

@@ -11,8 +11,13 @@ export interface GpuOperand {
   readonly cells: Cells;
 }
 
+type LaunchCells = (source: string, args: readonly Argument[], count: number) => Cells;
+
 /** Compiles a source and runs it: cell `this.thread.x` of the `count` cells that come back is what it returns. */
-export type Launch = (source: string, args: readonly Argument[], count: number) => Cells;
+export interface Launch extends LaunchCells {
+  /** The same where it returns [a, b, c, d], the cells from 4 · `this.thread.x` on; null in modes that gain nothing. */
+  readonly four: LaunchCells | null;
+}
 
 /** Shape, dtype and number of cells of what is computed. */
 export interface GpuResult {
