@@ -25,7 +25,7 @@ const CALLS = 6;
 const SEED = 20260722;
 
 /** Compares every kernel of `gpu` in that mode with `cpu` in float64. */
-async function compareKernels(mode: string): Promise<Comparison[]> {
+export async function compareKernels(mode: string): Promise<Comparison[]> {
   const device = await loadGpu(mode);
   const results: Comparison[] = [];
   for (const kernel of Object.keys(kernelCases) as KernelName[]) results.push(await compareKernel(device, kernel));
