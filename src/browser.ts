@@ -80,6 +80,7 @@ export { type IpotOptions, ipot } from "./autograd/functions/ipot.ts";
 export { type KlDivergenceOptions, klDivergence } from "./autograd/functions/kl-divergence.ts";
 export { layerNorm } from "./autograd/functions/layer-norm.ts";
 export { linear } from "./autograd/functions/linear.ts";
+export { linearGelu } from "./autograd/functions/linear-gelu.ts";
 export { logSoftmax } from "./autograd/functions/log-softmax.ts";
 export { logSumExp } from "./autograd/functions/log-sum-exp.ts";
 export { maskedFill } from "./autograd/functions/masked-fill.ts";

@@ -1,4 +1,5 @@
 import { linear } from "../autograd/functions/linear.ts";
+import { linearGelu } from "../autograd/functions/linear-gelu.ts";
 import type { Parameter } from "../autograd/graph.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { constantWeight, type LayerOptions, linearWeight } from "./init.ts";
@@ -25,5 +26,10 @@ export class Linear extends Module {
   /** x [..., in] → [..., out]; the residual, of the output's shape, is added in the same pass. */
   forward(x: Tensor, residual?: Tensor): Tensor {
     return linear(x, this.weight.value, this.bias?.value, residual);
+  }
+
+  /** x [..., in] → gelu of it [..., out]. */
+  forwardGelu(x: Tensor): Tensor {
+    return linearGelu(x, this.weight.value, this.bias?.value);
   }
 }

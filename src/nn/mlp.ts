@@ -1,4 +1,3 @@
-import { gelu } from "../autograd/functions/gelu.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Dropout } from "./dropout.ts";
@@ -25,7 +24,7 @@ export class Mlp extends Module {
 
   /** x [..., d] → [..., d], plus the residual where one is given. */
   forward(x: Tensor, { rng, residual }: { readonly rng?: Rng; readonly residual?: Tensor } = {}): Tensor {
-    const inner = this.dropout.forward(gelu(this.expand.forward(x)), rng);
+    const inner = this.dropout.forward(this.expand.forwardGelu(x), rng);
     return projectOnto(this.contract, this.dropout, inner, { rng, residual });
   }
 }

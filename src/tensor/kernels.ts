@@ -86,6 +86,8 @@ export interface PrimitiveKernels {
 export interface FusedKernels {
   /** (x [..., in], weight [out, in], bias? [out], residual? like the output) → x Wᵀ + b + residual. */
   linear: { readonly hasBias: boolean; readonly hasResidual: boolean };
+  /** (x, weight, bias?) → GELU of the same. */
+  linearGelu: { readonly hasBias: boolean };
   /** gelu(x) = x Φ(x). */
   gelu: None;
   /** (x, grad). */

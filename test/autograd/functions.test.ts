@@ -9,6 +9,7 @@ import { geluFused } from "../../src/autograd/functions/gelu.ts";
 import { ipot } from "../../src/autograd/functions/ipot.ts";
 import { layerNormFused } from "../../src/autograd/functions/layer-norm.ts";
 import { linear, linearFused } from "../../src/autograd/functions/linear.ts";
+import { linearGeluFused } from "../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmax, logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
 import { mean } from "../../src/autograd/functions/mean.ts";
 import { softmax, softmaxFused } from "../../src/autograd/functions/softmax.ts";
@@ -32,6 +33,7 @@ t.test("fused functions: closed forms equal the definitions, to second order", a
   const [x, weight, bias, residual] = [draw([2, 3, 4], 1), draw([5, 4], 2), draw([5], 3), draw([2, 3, 5], 4)];
   checkFused(t, linearFused, [x, weight], { hasBias: false, hasResidual: false });
   checkFused(t, linearFused, [x, weight, bias, residual], { hasBias: true, hasResidual: true });
+  checkFused(t, linearGeluFused, [x, weight, bias], { hasBias: true });
   checkFused(t, crossEntropyFused, [draw([4, 3]), ints([2, -100, 0, 1])], {});
   checkFused(t, attentionFused, [draw([2, 3, 12])], { numHeads: 2, hasMask: false });
   checkFused(t, attentionFused, [draw([2, 3, 12]), ints([1, 1, 0, 1, 0, 0], [2, 3])], { numHeads: 2, hasMask: true });

@@ -10,6 +10,7 @@ import {
   layerNormFused,
 } from "../../src/autograd/functions/layer-norm.ts";
 import { linearFused } from "../../src/autograd/functions/linear.ts";
+import { linearGeluFused } from "../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../src/autograd/functions/sum-of-squares.ts";
@@ -25,6 +26,7 @@ import { check, forAll, length, runOn, type Sample, sample, shape, special, type
 /** What a kernel may differ by from its definition on `cpu` in float64. */
 const tolerances: { readonly [K in FusedName]: Tolerance } = {
   linear: { relative: 1e-5, absolute: 1e-4 },
+  linearGelu: { relative: 1e-5, absolute: 1e-4 },
   // Φ is right to 2e-7 and is multiplied by x.
   gelu: { relative: 1e-6, absolute: 3e-6 },
   geluBackward: { relative: 1e-6, absolute: 1e-6 },
@@ -98,6 +100,22 @@ for (const device of devices) {
     forAll(
       fc.tuple(sample([131, 1100]), sample([77, 1100]), sample([77]), sample([131, 77])),
       (inputs) => checkFused(device, linearFused, inputs, { hasBias: true, hasResidual: true }),
+      2,
+    );
+  });
+
+  test("linearGelu", () => {
+    const drawn = fc.tuple(shape(0, 2, length), length, length, fc.boolean());
+    const operands = drawn.chain(([leading, n, k, hasBias]) =>
+      fc.tuple(
+        fc.tuple(sample([...leading, k]), sample([n, k]), ...(hasBias ? [sample([n])] : [])),
+        fc.constant({ hasBias }),
+      ),
+    );
+    forAll(operands, ([inputs, attributes]) => checkFused(device, linearGeluFused, inputs, attributes));
+    forAll(
+      fc.tuple(sample([131, 1100]), sample([77, 1100])),
+      (inputs) => checkFused(device, linearGeluFused, inputs, { hasBias: false }),
       2,
     );
   });

@@ -34,6 +34,7 @@ const cases = [
   call("matmul", [wide, x], [256, 64], { transposeA: true, transposeB: false }),
   call("matmul", [wave([64, 40, 50]), wave([64, 50, 40])], [64, 40, 40], { transposeA: false, transposeB: false }),
   call("linear", [x, wave([192, 64]), wave([192])], [1920, 192], { hasBias: true, hasResidual: false }),
+  call("linearGelu", [x, wave([192, 64]), wave([192])], [1920, 192], { hasBias: true }),
   call("add", [wide, wave([256])], [1920, 256], {}),
   call("gelu", [wide], [1920, 256], {}),
   call("dropout", [wide], [1920, 256], { probability: 0.1, seed: 5 }),

@@ -29,12 +29,12 @@ t.test("summary: layers, shapes, parameters and products of an MLP, counted by h
     result.layers.map(({ outputs }) => outputs.map(({ shape }) => shape)),
     [[[2, 7, 3]], [[2, 7, 5]], [[2, 7, 3]], [[2, 7, 5]]],
   );
-  t.match(result, { parameters: 38, flops: 840, elements: 2 * 7 * 5 }, "gelu alone is no product");
+  t.match(result, { parameters: 38, flops: 840, elements: 0 }, "gelu is part of a product");
   t.match(
     String(result),
     /^layer +type +output +calls +parameters +MFLOP\n\(the model\) +Mlp +\[2, 7, 3\] +1 +38 +0\.001\n/,
   );
-  t.match(String(result), /\n38 parameters; 0\.001 MFLOP in matrix products, 70 numbers written by all else$/);
+  t.match(String(result), /\n38 parameters; 0\.001 MFLOP in matrix products, 0 numbers written by all else$/);
   t.match(JSON.parse(JSON.stringify(result)), { parameters: 38, layers: [{ type: "Mlp" }, {}, {}, {}] });
   t.same(values(mlp.forward(x)), before, "the model is as it was");
   t.same(Object.keys(mlp), ["expand", "contract", "dropout"]);

@@ -1,4 +1,3 @@
-import { gelu } from "../../autograd/functions/gelu.ts";
 import type { Parameter } from "../../autograd/graph.ts";
 import type { LayerOptions } from "../../nn/init.ts";
 import { LayerNorm } from "../../nn/layer-norm.ts";
@@ -28,6 +27,6 @@ export class MaskedLanguageModelingHead extends Module {
 
   /** text [..., d] → logits [..., V]. */
   forward(text: Tensor): Tensor {
-    return this.decoder.forward(this.layerNorm.forward(gelu(this.dense.forward(text))));
+    return this.decoder.forward(this.layerNorm.forward(this.dense.forwardGelu(text)));
   }
 }

@@ -1,4 +1,3 @@
-import { gelu } from "../../autograd/functions/gelu.ts";
 import { reshape } from "../../autograd/ops/layout.ts";
 import type { LayerOptions } from "../../nn/init.ts";
 import { LayerNorm } from "../../nn/layer-norm.ts";
@@ -30,7 +29,7 @@ export class MaskedPatchPredictionHead extends Module {
 
   /** image [..., d] → logits [..., C, 256]. */
   forward(image: Tensor): Tensor {
-    const logits = this.decoder.forward(this.layerNorm.forward(gelu(this.dense.forward(image))));
+    const logits = this.decoder.forward(this.layerNorm.forward(this.dense.forwardGelu(image)));
     return reshape(logits, [...image.shape.slice(0, -1), this.numChannels, BINS]);
   }
 }

@@ -29,7 +29,14 @@ export const tolerances: { readonly [K in KernelName]: Tolerance } = {
   ...{ exp: NEAR, expm1: NEAR, log: NEAR, log1p: NEAR, tanh: NEAR, sigmoid: NEAR },
   ...{ erf: NEAR, erfc: NEAR, normalCdf: NEAR, gelu: NEAR, geluBackward: NEAR, sin: COARSE, cos: COARSE },
   ...{ sum: SUMMED, prod: SUMMED, cumsum: SUMMED, scatterAdd: SUMMED, putAlongAxis: SUMMED },
-  ...{ matmul: SUMMED, linear: SUMMED, layerNorm: SUMMED, layerNormBackward: SUMMED, layerNormBackwardWeight: SUMMED },
+  ...{
+    matmul: SUMMED,
+    linear: SUMMED,
+    linearGelu: SUMMED,
+    layerNorm: SUMMED,
+    layerNormBackward: SUMMED,
+    layerNormBackwardWeight: SUMMED,
+  },
   ...{ softmax: NEAR, softmaxBackward: SUMMED, logSoftmax: SUMMED, attention: SUMMED, attentionBackward: SUMMED },
   ...{ crossEntropy: SUMMED, crossEntropyBackward: NEAR, ipot: SUMMED, sumOfSquares: SUMMED, adamw: NEAR, sgd: NEAR },
 };

@@ -9,6 +9,7 @@ import {
   layerNormFused,
 } from "../../../src/autograd/functions/layer-norm.ts";
 import { linearFused } from "../../../src/autograd/functions/linear.ts";
+import { linearGeluFused } from "../../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../../src/autograd/functions/log-softmax.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../../src/autograd/functions/sum-of-squares.ts";
@@ -24,7 +25,7 @@ export const fusedFunctions: { readonly [K in FusedName]: Fused<K> } = {
   ...{ layerNormBackward: layerNormBackwardFused, layerNormBackwardWeight: layerNormBackwardWeightFused },
   ...{ attention: attentionFused, attentionBackward: attentionBackwardFused, crossEntropy: crossEntropyFused },
   ...{ crossEntropyBackward: crossEntropyBackwardFused, ipot: ipotFused },
-  sumOfSquares: sumOfSquaresFused,
+  ...{ sumOfSquares: sumOfSquaresFused, linearGelu: linearGeluFused },
 };
 
 /** Rows that vary: those of equal cells have no variance, and what would be compared there is rounding alone. */
@@ -53,6 +54,11 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   linear: fc.tuple(length, length, length).chain(([m, n, k]) =>
     fc.tuple(sample([m, k]), sample([n, k]), sample([n]), sample([m, n])).map((inputs) => ({
       ...{ kernel: "linear", inputs, out: inputs[3], attributes: { hasBias: true, hasResidual: true } },
+    })),
+  ),
+  linearGelu: fc.tuple(length, length, length).chain(([m, n, k]) =>
+    fc.tuple(sample([m, k]), sample([n, k]), sample([n])).map((inputs) => ({
+      ...{ kernel: "linearGelu", inputs, out: { shape: [m, n], dtype: "float32" }, attributes: { hasBias: true } },
     })),
   ),
   ...{ gelu: like("gelu", 1, {}), geluBackward: like("geluBackward", 2, {}) },

@@ -31,6 +31,12 @@ export const products: Readonly<Record<string, Row>> = {
       );
     }),
   },
+  linearGelu: {
+    calls: fc.tuple(full(0, 2), small, small, maybe).chain(([lead, n, m, hasBias]) => {
+      const all = [[...lead, n], [m, n], ...(hasBias ? [[m]] : [])];
+      return call(fc.tuple(...all.map((shape) => floats(shape))), (x, weight, bias) => v.linearGelu(x, weight, bias));
+    }),
+  },
   attention: attend((qkv, numHeads, mask) => v.attention(qkv, numHeads, mask)),
   attentionWeights: attend((qkv, numHeads, mask) => v.attentionWeights(qkv, numHeads, mask)),
   cosineDistance: {

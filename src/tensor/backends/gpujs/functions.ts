@@ -101,6 +101,13 @@ export const scalarFunctions = {
     }`,
     uses: ["scaledErfc", "expOfSquare"],
   },
+  /** GELU. */
+  timesNormalCdf: {
+    source: `function timesNormalCdf(x) {
+      return x * normalCdf(x);
+    }`,
+    uses: ["normalCdf"],
+  },
   /**
    * Float to int32 as JavaScript does it: the fraction is dropped, NaN and ±∞ give 0, the rest wraps modulo 2³². All
    * float32 beyond 2⁵⁶ are multiples of 2³². (1e39 would do for ∞ alone, but WGSL refuses it.)

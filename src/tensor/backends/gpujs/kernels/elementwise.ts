@@ -42,7 +42,7 @@ export const elementwise = {
   normalCdf: plain(returns((x) => `normalCdf(${x})`)),
   sin: plain(returns((x) => `Math.sin(${x})`)),
   cos: plain(returns((x) => `Math.cos(${x})`)),
-  gelu: plain(returns((x) => `${x} * normalCdf(${x})`)),
+  gelu: plain(returns((x) => `timesNormalCdf(${x})`)),
   /** ȳ (Φ(x) + x φ(x)), with 1 / √2π in φ; a factor that is 0 ends the product where x is infinite. */
   geluBackward: plain(
     (x, grad) => `const density = 0.3989422804014327 * expOfSquare(Math.abs(${x}), 0.5);

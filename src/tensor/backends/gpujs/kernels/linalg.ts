@@ -34,22 +34,32 @@ export const linalg = {
     });
   },
   /** x Wᵀ + b + residual. */
-  linear: (...[launch, inputs, out, { hasBias, hasResidual }]: Parameters<GpuKernel<"linear">>) => {
-    const [n, k] = inputs[1]!.shape as [number, number];
-    const added = (cell: string, column: number) => [
-      ...(hasBias ? [`bias[column + ${column}]`] : []),
-      ...(hasResidual ? [`residual[${cell} + ${column}]`] : []),
-    ];
-    return products(launch, inputs, out, {
-      k,
-      starts: (cell) => `const row = ${quotient(cell, n)};\nconst column = ${cell} - row * ${n};`,
-      names: ["x", "weight", ...(hasBias ? ["bias"] : []), ...(hasResidual ? ["residual"] : [])],
-      factor: (i) => `x[row * ${k} + ${i}]`,
-      other: (i, column) => `weight[(column + ${column}) * ${k} + ${i}]`,
-      result: (total, cell, column) => [total, ...added(cell, column)].join(" + "),
-    });
-  },
+  linear: (...[launch, inputs, out, { hasBias, hasResidual }]: Parameters<GpuKernel<"linear">>) =>
+    transform(launch, inputs, out, hasBias, (sum, at) => (hasResidual ? `${sum} + residual[${at}]` : sum)),
+  /** The same through GELU. */
+  linearGelu: (...[launch, inputs, out, { hasBias }]: Parameters<GpuKernel<"linearGelu">>) =>
+    transform(launch, inputs, out, hasBias, (sum) => `timesNormalCdf(${sum})`),
 };
+
+/** What becomes of x Wᵀ + b in each cell. */
+function transform(
+  launch: Launch,
+  inputs: readonly GpuOperand[],
+  out: GpuResult,
+  hasBias: boolean,
+  then: (sum: string, cell: string) => string,
+) {
+  const [n, k] = inputs[1]!.shape as [number, number];
+  return products(launch, inputs, out, {
+    k,
+    starts: (cell) => `const row = ${quotient(cell, n)};\nconst column = ${cell} - row * ${n};`,
+    names: ["x", "weight", ...(hasBias ? ["bias", "residual"] : ["residual"])].slice(0, inputs.length),
+    factor: (i) => `x[row * ${k} + ${i}]`,
+    other: (i, column) => `weight[(column + ${column}) * ${k} + ${i}]`,
+    result: (total, cell, column) =>
+      then(hasBias ? `${total} + bias[column + ${column}]` : total, `${cell} + ${column}`),
+  });
+}
 
 /** Cells that are sums of k products, as source. */
 interface Product {

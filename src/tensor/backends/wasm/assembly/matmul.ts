@@ -1,10 +1,11 @@
-// C = op(A) op(B) (+ bias + residual), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
+// C = op(A) op(B) (+ bias + residual, or GELU of it), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (2008): B is packed into panels of 8 columns, A is read from 6 rows at once (or from panels of 6 rows
 // when it is transposed), and a tile of 6 × 8 results stays in registers over a block of the inner dimension.
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
-import { address, int, scratch } from "./job";
+import { address, int, scratch, storeLanes } from "./job";
+import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
 import { packedTile, rowsTile } from "./register-tile";
@@ -29,7 +30,8 @@ const SPLIT_DEPTH = 16;
 const LDA = 17;
 const LDB = 18;
 const BATCH_AXES = 19;
-const BATCH = 20; // (size, step of A, step of B) an axis, the last axis first
+const GELU = 20; // whether it is taken of the results
+const BATCH = 21; // (size, step of A, step of B) an axis, the last axis first
 
 /** Scratch: one register tile, then the panels of B, then those of A. */
 const TILE_BYTES: usize = 6 * 8 * 4;
@@ -114,10 +116,20 @@ function block(
         if (residual) residual += 32;
         panel += (<usize>depth) << 5;
       }
+      if (last && int(GELU)) geluRows(c + offset, stride, height, columns);
       from += <usize>(packed ? depth : lda) * 24;
     }
     k += depth;
   } while (k < end);
+}
+
+/** In place, of rows that have just been computed and lie in the first cache. */
+function geluRows(first: usize, stride: usize, height: i32, columns: i32): void {
+  for (let row = first, end = first + <usize>height * stride; row < end; row += stride)
+    for (let j = 0; j < columns; j += 4) {
+      const at = row + (<usize>j << 2);
+      storeLanes(at, gelu(v128.load(at)), columns - j);
+    }
 }
 
 function packB(b: usize, to: usize, k: i32, depth: i32, column: i32, columns: i32): void {

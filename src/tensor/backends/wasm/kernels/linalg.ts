@@ -9,7 +9,9 @@ import { sumParts } from "./reductions.ts";
 import type { HostKernels } from "./types.ts";
 
 /** Arguments; see `assembly/matmul.ts`. */
-const BATCH = 20;
+const AXES = 19;
+const GELU = 20;
+const BATCH = 21;
 
 /** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
 const PANEL_CELLS = 131_072;
@@ -34,6 +36,8 @@ interface Product {
   readonly out: number;
   readonly bias: number;
   readonly residual: number;
+  /** Whether GELU is taken of the results. */
+  readonly gelu: boolean;
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -50,30 +54,41 @@ export const linalg = {
     const k = a!.shape.at(transposeA ? -2 : -1)!;
     const isPlain = !transposeA && sizeOf(b!.shape) === k * n && a!.storage.size === sizeOf(out.shape.slice(0, -1)) * k;
     const items = isPlain ? 1 : writeBatch(device.ints, a!, b!, out.shape.slice(0, -2));
-    if (isPlain) device.ints[BATCH - 1] = 0;
+    if (isPlain) device.ints[AXES] = 0;
     const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
     if (items === 1 && multiplyNatively(device, [a!, b!], out, { m: rows, n, k, transposeA, transposeB })) return true;
-    const addresses = { a: addressOf(a!), b: addressOf(b!), out: addressOf(out), bias: 0, residual: 0 };
+    const addresses = { a: addressOf(a!), b: addressOf(b!), out: addressOf(out), bias: 0, residual: 0, gelu: false };
     multiply(device, { ...addresses, m: rows, n, k, transposeA, transposeB }, items);
     return true;
   },
   linear(device, inputs, out, { hasBias, hasResidual }) {
-    if (out.storage.size === 0) return true;
-    const [x, weight] = inputs;
-    const [n, k] = weight!.shape as [number, number];
-    const m = out.storage.size / n;
-    if (multiplyNatively(device, [x!, weight!], out, { m, n, k, transposeA: false, transposeB: true })) {
-      for (const extra of inputs.slice(2)) elementwise.add(device, [out, extra], out);
-      return true;
-    }
-    const bias = hasBias ? addressOf(inputs[2]!) : 0;
     const residual = hasResidual ? addressOf(inputs[hasBias ? 3 : 2]!) : 0;
-    const addresses = { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), bias, residual };
-    device.ints[BATCH - 1] = 0;
-    multiply(device, { ...addresses, m, n, k, transposeA: false, transposeB: true }, 1);
-    return true;
+    return transform(device, inputs, out, { bias: hasBias ? addressOf(inputs[2]!) : 0, residual, gelu: false });
+  },
+  linearGelu(device, inputs, out, { hasBias }) {
+    return transform(device, inputs, out, { bias: hasBias ? addressOf(inputs[2]!) : 0, residual: 0, gelu: true });
   },
 } satisfies HostKernels;
+
+/** x Wᵀ with what is done to each result while it is at hand. */
+function transform(
+  device: WasmDevice,
+  [x, weight, ...extras]: readonly Operand[],
+  out: Operand,
+  epilogue: Pick<Product, "bias" | "residual" | "gelu">,
+): true {
+  if (out.storage.size === 0) return true;
+  const [n, k] = weight!.shape as [number, number];
+  const shape = { m: out.storage.size / n, n, k, transposeA: false, transposeB: true };
+  if (multiplyNatively(device, [x!, weight!], out, shape)) {
+    for (const extra of extras) elementwise.add(device, [out, extra], out);
+    if (epilogue.gelu) elementwise.gelu(device, [out], out);
+    return true;
+  }
+  device.ints[AXES] = 0;
+  multiply(device, { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), ...epilogue, ...shape }, 1);
+  return true;
+}
 
 /** Smaller products are done faster here: a library's threads have a longer way than ours. */
 const NATIVE_FLOPS = { alone: 1e6, together: 1e8 };
@@ -110,14 +125,15 @@ function writeBatch(ints: Int32Array, a: Operand, b: Operand, batch: Shape): num
     stepB *= sizeB;
     items *= size;
   }
-  ints[BATCH - 1] = batch.length;
+  ints[AXES] = batch.length;
   return items;
 }
 
 /** Cuts the product into tiles by its shape alone and runs it. */
 function multiply(device: WasmDevice, product: Product, items: number): void {
   const { m, n, k } = product;
-  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH && !product.bias && !product.residual;
+  const hasEpilogue = product.bias !== 0 || product.residual !== 0 || product.gelu;
+  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH && !hasEpilogue;
   const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
   const splitDepth = roundUp(k / splits, 4);
   const parts = Math.ceil(k / splitDepth) || 1;
@@ -132,7 +148,7 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
 }
 
 function launch(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): void {
-  const { a, b, out, bias, residual, m, n, k, transposeA, transposeB } = product;
+  const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
   const depth = partDepth > DEPTH * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / DEPTH), 4) : partDepth;
   const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / 8) * 8));
   const columns = roundUp(n / columnTiles, 8);
@@ -161,6 +177,7 @@ function launch(device: WasmDevice, product: Product, items: number, parts: numb
   ints[16] = partDepth;
   ints[17] = transposeA ? m : k;
   ints[18] = transposeB ? k : n;
+  ints[GELU] = gelu ? 1 : 0;
   const tiles = rowTiles * ints[14]! * parts * items;
   device.run(Kernel.matmul, tiles, (2 * m * n * k * items) / FLOPS_PER_NANOSECOND);
 }
