@@ -29,7 +29,7 @@ t.test("README: every example runs and prints what its comments say", async (t) 
 });
 
 t.test("README: every command and option that it names exists, and so does every file", async (t) => {
-  const cli = path.join(root, "dist/cli/main.js");
+  const cli = path.join(root, "dist/bundle/cli/main.js");
   const scripts = (JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object }).scripts;
   for (const line of blocks("sh").join("").split("\n")) {
     const [, command] = /^npx viltgrad (\w+)/.exec(line) ?? [];

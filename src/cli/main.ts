@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from "node:module";
 import { Command } from "@commander-js/extra-typings";
 import { ViltgradError } from "../tensor/errors.ts";
 import { ablateCommand } from "./ablate.ts";
@@ -13,7 +14,9 @@ import { pullCommand } from "./pull.ts";
 import { verifyCommand } from "./verify.ts";
 import { visualizeCommand } from "./visualize.ts";
 
+const { version } = createRequire(import.meta.url)("viltgrad/package.json") as { version: string };
 const program = new Command("viltgrad")
+  .version(version)
   .description("ViLT, the vision-and-language transformer, trained and run by a from-scratch autodiff framework.")
   .addCommand(pretrainCommand())
   .addCommand(finetuneCommand())

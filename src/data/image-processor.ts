@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DataError } from "../tensor/errors.ts";
 import { collateImages, type ImageBatch } from "./batch.ts";
 import { type PlanarImage, type RgbImage, resizeBicubic, resizedSize } from "./image.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type AugmentListName, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { ConfigError } from "../tensor/errors.ts";
 import { getPreset, type PresetName } from "../vilt/config.ts";

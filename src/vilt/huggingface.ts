@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { LayerOptions } from "../nn/init.ts";
 import type { Module } from "../nn/module.ts";
 import { DataError } from "../tensor/errors.ts";

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-if (!existsSync(main)) throw new Error("dist/cli/main.js is missing: npm install or npm run build makes it");
+const main = fileURLToPath(new URL("../../dist/bundle/cli/main.js", import.meta.url));
+if (!existsSync(main)) throw new Error("dist/bundle/cli/main.js is missing: npm install or npm run build makes it");
 
 export interface Outcome {
   readonly code: number | null;

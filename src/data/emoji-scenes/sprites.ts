@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { getIconData, iconToHTML, iconToSVG } from "@iconify/utils";
-import { Resvg } from "@resvg/resvg-js";
 import { DataError } from "../../tensor/errors.ts";
 import { isFit, type Kind, type Style } from "./nouns.ts";
 
@@ -82,6 +81,7 @@ function squareSvg(icon: Icon): string {
 /** resvg's pixels are premultiplied, as compositing wants them. */
 function rasterize(svg: string, size: number): Sprite {
   const options = { fitTo: { mode: "width", value: size }, font: { loadSystemFonts: false } } as const;
+  const { Resvg } = require("@resvg/resvg-js") as typeof import("@resvg/resvg-js");
   const { pixels } = new Resvg(svg, options).render();
   const area = size * size;
   const color = new Float32Array(3 * area);

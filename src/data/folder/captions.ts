@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { CaptionedImages, Sample, SampleOptions } from "../dataset.ts";
 import { normalizedWords } from "../tokenizer.ts";
 import { trainVocabulary } from "../vocabulary.ts";

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { DataError } from "../../tensor/errors.ts";
 import { majorityAnswer, normalizeAnswer } from "../answers.ts";
 import { checkValue, findFile, parseJson, parseLines, readText } from "./records.ts";

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { z } from "zod";
+import type * as z from "zod";
 import { DataError } from "../../tensor/errors.ts";
 import { splitWords } from "../tokenizer.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { SampleOptions } from "../dataset.ts";
 import type { Examples, Statement } from "../examples.ts";
 import { type FolderOptions, FolderPictures } from "./pictures.ts";

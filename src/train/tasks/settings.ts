@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigError } from "../../tensor/errors.ts";
 import { TrainingSettings } from "../settings.ts";
 

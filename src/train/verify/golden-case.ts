@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { SafetensorsEntry } from "../../data/safetensors.ts";
 import { fromArray, type Placement } from "../../tensor/create.ts";
 import { allocateArray, type DType } from "../../tensor/dtype.ts";

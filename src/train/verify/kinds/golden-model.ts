@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { reshape } from "../../../autograd/ops/layout.ts";
 import type { HostArray } from "../../../nn/module.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { answerScore, normalizeAnswer } from "../../../data/answers.ts";
 import { countCorrect, RunningMean, softScore } from "../../metrics.ts";
 import type { Check, Claims } from "../comparison.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Parameter } from "../../../autograd/graph.ts";
 import { mul } from "../../../autograd/ops/arithmetic.ts";
 import { reshape } from "../../../autograd/ops/layout.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { invert } from "../../../data/color-operations.ts";
 import { mirror, translateX, translateY } from "../../../data/geometric-operations.ts";
 import type { RgbImage } from "../../../data/image.ts";

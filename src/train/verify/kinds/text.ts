@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { maskBudget, replaceSelected, takeGroups, wholeWordGroups } from "../../../data/masking.ts";
 import { Tokenizer } from "../../../data/tokenizer.ts";
 import type { Check, Claims } from "../comparison.ts";

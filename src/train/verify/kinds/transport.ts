@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { cosineDistance } from "../../../autograd/functions/cosine-distance.ts";
 import { ipot } from "../../../autograd/functions/ipot.ts";
 import { grad } from "../../../autograd/grad.ts";
