@@ -57,9 +57,14 @@ export class Launcher implements CellsDevice {
    * The cells that `source` computes, `count` of them; on their way while an argument is, or in an asynchronous mode.
    *
    * @param operation what to name in an error
+   * @throws {KernelError} for more cells than a kernel can address, which the steps of an operation may have
    */
   launch(operation: string, source: string, args: readonly Argument[], count: number): Cells {
     if (count === 0) return Cells.onHost(this, 0, new Float32Array(0));
+    if (count > this.mostCells)
+      throw new KernelError(
+        `${operation}: a step of it has ${count} cells, and device ${this.device} can address ${this.mostCells}; use wasm`,
+      );
     const used = args.filter((argument) => argument instanceof Cells);
     const launched = this.#run(operation, source, args, count, () => {
       this.counters.launches++;
