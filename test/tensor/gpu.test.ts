@@ -21,6 +21,9 @@ import { Rng } from "../../src/tensor/rng.ts";
 
 const onHost = (launcher: Launcher, values: Float32Array) => Cells.onHost(launcher, values.length, values);
 
+/** How many kernels gpu.js keeps. */
+const kernelsOf = ({ gpu }: Launcher) => (gpu as unknown as { readonly kernels: readonly unknown[] }).kernels.length;
+
 const broken: NonNullable<typeof gpuKernels.exp> = (launch, [x], { size }) =>
   launch("function (x) { return frobnicate(x[this.thread.x]); }", [x!.cells], size);
 
@@ -123,6 +126,15 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
   });
   t.throws(() => results[0]![0]!.dataSync(), { message: /answers later/ });
   for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
+});
+
+t.test("of a kernel that cannot be compiled nothing is kept", async (t) => {
+  const { launcher } = (await openGpu("webasm"))!;
+  const before = kernelsOf(launcher);
+  for (let i = 0; i < 3; i++)
+    t.throws(() => launcher.launch("odd", "function () { return frobnicate(1.0); }", [], 2), { message: /^odd: / });
+  t.equal(kernelsOf(launcher), before);
+  t.equal(launcher.size, 0);
 });
 
 t.test("a compiled kernel is used again, and only so many are kept", async (t) => {

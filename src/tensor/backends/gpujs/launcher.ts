@@ -141,7 +141,7 @@ export class Launcher implements CellsDevice {
       return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
     }
     const compiled: Compiled = { kernel: this.#compile(source, types, count), built: null, lastResult: null };
-    const result = this.#withMemory(() => this.#write(compiled, args));
+    const result = this.#build(compiled, args);
     this.#compiled.set(key, compiled);
     this.counters.compiles++;
     if (result instanceof Promise) {
@@ -159,6 +159,17 @@ export class Launcher implements CellsDevice {
     if (!fallbackReason) return result;
     this.#compiled.delete(key);
     throw new DeviceError(`${operation}: gpu.js would compute elsewhere: ${fallbackReason}`);
+  }
+
+  /** Calls a kernel for the first time; gpu.js would keep one that cannot be built for ever. */
+  #build(compiled: Compiled, args: readonly Known[]): Handle | Promise<Handle> {
+    const { kernel } = compiled.kernel;
+    try {
+      return this.#withMemory(() => this.#write(compiled, args));
+    } catch (error) {
+      kernel.destroy();
+      throw error;
+    }
   }
 
   /** Calls a compiled kernel. */
