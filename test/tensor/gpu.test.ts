@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import t from "tap";
+import { attention } from "../../src/autograd/functions/attention.ts";
 import { dropout } from "../../src/autograd/functions/dropout.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
@@ -19,6 +20,9 @@ import { loadGpu } from "../../src/tensor/devices.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 
 const onHost = (launcher: Launcher, values: Float32Array) => Cells.onHost(launcher, values.length, values);
+
+/** How many kernels gpu.js keeps. */
+const kernelsOf = ({ gpu }: Launcher) => (gpu as unknown as { readonly kernels: readonly unknown[] }).kernels.length;
 
 const broken: NonNullable<typeof gpuKernels.exp> = (launch, [x], { size }) =>
   launch("function (x) { return frobnicate(x[this.thread.x]); }", [x!.cells], size);
@@ -84,6 +88,32 @@ t.test("what is too large to be addressed is answered by cpu, and stays on the h
   );
 });
 
+t.test("where a step of a kernel is too large to be addressed, nothing wrong is computed", async (t) => {
+  const warned = t.capture(console, "warn");
+  const device = await loadGpu("webasm");
+  const backend = getBackend(device);
+  const count = 2 ** 23 + 40; // both moments are computed in one launch
+  const halves = new Float32Array(count).fill(0.5);
+  const bits = halves.map((_, i) => i % 2);
+  const storages = [halves, halves, halves, bits, Float32Array.of(1)].map((x) => backend.upload(x, "float32"));
+  const operands = storages.map((storage) => ({ shape: [storage.size], dtype: storage.dtype, storage }));
+  const out = { shape: [0], dtype: "float32", storage: backend.allocate("float32", 0) } as const;
+  const decay = { gradientDecay: 0, decayBefore: 0, decayAfter: 0 };
+  backend.run("adamw", operands, out, { beta1: 0.5, beta2: 0.5, eps: 0, stepSize: 0.25, ...decay });
+  const [, , mean, square] = storages.map((storage) => backend.readSync(storage));
+  t.equal(
+    mean!.findIndex((value) => value !== 0.5),
+    -1,
+  );
+  t.equal(
+    square!.findIndex((value, i) => value !== 0.125 + (i % 2) / 2),
+    -1,
+  );
+  t.match(warned()[0]?.args[0], /^adamw: a step of it has 16777296 cells, and device gpu:webasm can address 16777216/);
+  const qkv = fromArray(new Float32Array(4100 * 3), [1, 4100, 3], { device });
+  t.throws(() => attention(qkv, 1), { message: /^attention: a step of it has 16810000 cells/ });
+});
+
 t.test("with kernels that answer later, nothing but data() waits, and values and gradients are the same", async (t) => {
   const device = "later";
   const backend = (await openGpu("webasm", { isAsynchronous: true, name: device }))!;
@@ -96,6 +126,15 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
   });
   t.throws(() => results[0]![0]!.dataSync(), { message: /answers later/ });
   for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
+});
+
+t.test("of a kernel that cannot be compiled nothing is kept", async (t) => {
+  const { launcher } = (await openGpu("webasm"))!;
+  const before = kernelsOf(launcher);
+  for (let i = 0; i < 3; i++)
+    t.throws(() => launcher.launch("odd", "function () { return frobnicate(1.0); }", [], 2), { message: /^odd: / });
+  t.equal(kernelsOf(launcher), before);
+  t.equal(launcher.size, 0);
 });
 
 t.test("a compiled kernel is used again, and only so many are kept", async (t) => {

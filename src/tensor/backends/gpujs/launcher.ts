@@ -63,9 +63,14 @@ export class Launcher implements CellsDevice {
    *
    * @param operation what to name in an error
    * @param cellsOfThread 4 where each thread answers with four cells that lie side by side
+   * @throws {KernelError} for more cells than a kernel can address, which the steps of an operation may have
    */
   launch(operation: string, source: string, args: readonly Argument[], count: number, cellsOfThread = 1): Cells {
     if (count === 0) return Cells.onHost(this, 0, new Float32Array(0));
+    if (count > this.mostCells)
+      throw new KernelError(
+        `${operation}: a step of it has ${count} cells, and device ${this.device} can address ${this.mostCells}; use wasm`,
+      );
     const used = args.filter((argument) => argument instanceof Cells);
     this.counters.launches++;
     this.counters.bytesRead += used.reduce((bytes, cells) => bytes + 4 * cells.count, 0);
@@ -140,7 +145,7 @@ export class Launcher implements CellsDevice {
       return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
     }
     const compiled: Compiled = { program, kernel: this.#compile(program, types), built: null, lastResult: null };
-    const result = this.#withMemory(() => this.#write(compiled, args));
+    const result = this.#build(compiled, args);
     this.#compiled.set(key, compiled);
     this.counters.compiles++;
     if (result instanceof Promise) {
@@ -158,6 +163,17 @@ export class Launcher implements CellsDevice {
     if (!fallbackReason) return result;
     this.#compiled.delete(key);
     throw new DeviceError(`${operation}: gpu.js would compute elsewhere: ${fallbackReason}`);
+  }
+
+  /** Calls a kernel for the first time; gpu.js would keep one that cannot be built for ever. */
+  #build(compiled: Compiled, args: readonly Known[]): Handle | Promise<Handle> {
+    const { kernel } = compiled.kernel;
+    try {
+      return this.#withMemory(() => this.#write(compiled, args));
+    } catch (error) {
+      kernel.destroy();
+      throw error;
+    }
   }
 
   /** Calls a compiled kernel. */
