@@ -1,3 +1,4 @@
+import { attention } from "../../src/autograd/functions/attention.ts";
 import { crossEntropy } from "../../src/autograd/functions/cross-entropy.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { add } from "../../src/autograd/ops/arithmetic.ts";
@@ -59,6 +60,10 @@ export const gpu: readonly Row[] = [
   [
     async () => gelu(await on([4097, 4096])),
     "gelu: [4097, 4096] has 16781312 cells, and device gpu:webasm can address 16777216; use wasm",
+  ],
+  [
+    async () => attention(await on([1, 4097, 3]), 1),
+    "attention: a step of it has 16785409 cells, and device gpu:webasm can address 16777216; use wasm",
   ],
   [async () => gather(await on([3, 2]), await whole(0, 3)), "gather: index 3 is outside [0, 3)"],
   [
