@@ -66,8 +66,10 @@ type AxesKernel = (
 
 function reduction(operation: Reduction): AxesKernel {
   return (device, [x], out, { axes }) => {
-    if (x!.dtype !== "float32" || x!.storage.size === 0) return false;
-    reduceGroups(device, operation, addressOf(x!), addressOf(out), x!, axes);
+    const isEmpty = x!.storage.size === 0;
+    if (x!.dtype !== "float32" || (isEmpty && operation !== Reduction.sum)) return false;
+    if (isEmpty) device.view(out.storage as WasmStorage).fill(0);
+    else reduceGroups(device, operation, addressOf(x!), addressOf(out), x!, axes);
     return true;
   };
 }
