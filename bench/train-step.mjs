@@ -1,4 +1,5 @@
-// How long does one step of pre-training take? npm run bench -- train-step --preset toy [--runs 20] [--json]
+// How long does one step of pre-training take? npm run bench -- train-step --preset toy [--batch-size 32] [--runs 20]
+// [--threads 1,2] [--json]
 // One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
 import { parseArgs } from "node:util";
 import { setThreads } from "../dist/tensor/devices.js";
@@ -12,6 +13,7 @@ import { median, printResults } from "./report.mjs";
 const { values: options } = parseArgs({
   options: {
     preset: { type: "string", default: "toy" },
+    "batch-size": { type: "string" },
     runs: { type: "string", default: "20" },
     threads: { type: "string", default: "1,2" },
     alignment: { type: "boolean", default: false },
@@ -21,7 +23,8 @@ const { values: options } = parseArgs({
 
 const memoryBefore = process.memoryUsage.rss();
 const preset = getPreset(options.preset);
-const { model, batchSize } = preset;
+const model = { ...preset.model, dropout: 0 }; // as the step in PyTorch that it is compared with
+const batchSize = Number(options["batch-size"] ?? preset.batchSize);
 const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
 const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings: trainingSettings(options.preset), seed: 0 });
 const batch = syntheticBatch(model, batchSize, new Rng(0));
