@@ -137,8 +137,10 @@ export class Launcher implements CellsDevice {
     if (known) {
       this.#compiled.delete(key);
       this.#compiled.set(key, known); // most recently used last
+      if (!known.built) return this.#write(known, args);
       // What is still being built would be built twice, and write to one place.
-      return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
+      known.lastResult = known.built.then(() => this.#write(known, args));
+      return known.lastResult;
     }
     const compiled: Compiled = { kernel: this.#compile(source, types, count), built: null, lastResult: null };
     const result = this.#build(compiled, args);
