@@ -59,6 +59,10 @@ t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) =
       t.same(await call(page, "callForgotten", mode), [5, 6, 7]);
     });
   for (const mode of modes)
+    await t.test(`${mode}: what is being read is read, also where its kernel is forgotten meanwhile`, async (t) => {
+      t.equal(await call(page, "readForgotten", mode), 5);
+    });
+  for (const mode of modes)
     await t.test(`${mode}: a GPU that was taken away is an error that says so, and can be opened again`, async (t) => {
       const { messages, again } = await call<Loss>(page, "loseGpu", mode);
       const reason = `the GPU of device gpu:${mode} was taken away, and all that was on it is gone; loadGpu("${mode}") opens it again`;

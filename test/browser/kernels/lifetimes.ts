@@ -20,4 +20,14 @@ async function callForgotten(mode: GpuMode): Promise<number[]> {
   return values.map(([first]) => first!);
 }
 
-Object.assign(globalThis, { callForgotten });
+/** The first cell of a result whose kernel is forgotten while it is read. */
+async function readForgotten(mode: GpuMode): Promise<number> {
+  const { launcher } = (await openGpu(mode))!;
+  const read = count(launcher, 5, 2 ** 16);
+  await read.handle();
+  const reading = read.values();
+  for (let cells = 1; cells < 1 + MANY; cells++) count(launcher, 0, cells);
+  return (await reading)[0]!;
+}
+
+Object.assign(globalThis, { callForgotten, readForgotten });
