@@ -8,10 +8,13 @@ import { linear } from "../../src/autograd/functions/linear.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { variable } from "../../src/autograd/graph.ts";
 import { neg } from "../../src/autograd/ops/arithmetic.ts";
+import { gather } from "../../src/autograd/ops/indexing.ts";
+import { concat } from "../../src/autograd/ops/layout.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
+import { argsort } from "../../src/autograd/ops/sort.ts";
 import { exp } from "../../src/autograd/ops/transcendental.ts";
 import { deviceNames, getBackend, registerBackend } from "../../src/tensor/backend.ts";
-import { Cells } from "../../src/tensor/backends/gpujs/cells.ts";
+import { Cells, type CellsDevice } from "../../src/tensor/backends/gpujs/cells.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
 import type { Launcher } from "../../src/tensor/backends/gpujs/launcher.ts";
 import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
@@ -126,6 +129,30 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
   });
   t.throws(() => results[0]![0]!.dataSync(), { message: /answers later/ });
   for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
+});
+
+t.test("cells whose condition fails later give their memory back once, and fail with it", async (t) => {
+  const handle = Float32Array.of(1);
+  const recycled: unknown[] = [];
+  const device = { recycle: (each: unknown) => recycled.push(each), read: () => handle } as unknown as CellsDevice;
+  const cells = Cells.onDevice(device, 1, Promise.resolve(handle));
+  cells.require(Promise.reject(new Error("out of range")));
+  await t.rejects(Promise.resolve(cells.values()), { message: "out of range" });
+  cells.release();
+  await new Promise((resolve) => setTimeout(resolve));
+  t.same(recycled, [handle]);
+});
+
+t.test("indices that are known later are looked at also where nothing is taken", async (t) => {
+  const backend = (await openGpu("webasm", { isAsynchronous: true, name: "nothing" }))!;
+  registerBackend("nothing", () => backend);
+  const indices = argsort(fromArray(Float32Array.of(3, 1, 2), [3], { device: "nothing" }));
+  const nothing = gather(fromArray(new Float32Array(0), [3, 0], { device: "nothing" }), indices);
+  const ones = fromArray(Float32Array.of(1, 1, 1), [3, 1], { device: "nothing" });
+  t.same(await concat([nothing, ones], 1).data(), [1, 1, 1]);
+  t.same([...backend.fallbacks], []);
+  const outside = gather(fromArray(new Float32Array(0), [2, 0], { device: "nothing" }), indices);
+  await t.rejects(outside.data(), { message: /gather: index 2 is outside \[0, 2\)/ });
 });
 
 t.test("of a kernel that cannot be compiled nothing is kept", async (t) => {

@@ -106,7 +106,14 @@ export class Cells {
 
   /** Lets those that are on their way wait for a condition too, and fail with it. */
   require(condition: Promise<void>): void {
-    this.#handle = quiet(Promise.all([this.#handle!, condition]).then(([handle]) => handle));
+    const [host, handle] = [this.#host, this.#handle];
+    if (host) this.#host = quiet(condition.then(() => host));
+    if (!handle) return;
+    const giveBack = async (error: unknown): Promise<never> => {
+      this.device.recycle(await handle);
+      throw error;
+    };
+    this.#handle = quiet(condition.then(() => handle, giveBack));
   }
 
   /** What to take instead if those that are on their way fail. @returns when it is known which */
@@ -117,8 +124,8 @@ export class Cells {
 
   /** As an array of the host, which is not to be changed. */
   values(): Later<Float32Array> {
-    if (this.count === 0) return new Float32Array(0);
     if (this.#host) return this.#host;
+    if (this.count === 0) return new Float32Array(0);
     const handle = this.handle();
     if (!(handle instanceof Promise)) return this.device.read(handle);
     this.retain();
