@@ -131,6 +131,40 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
   for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
 });
 
+t.test(
+  "where a step of an optimiser turns out later not to compile, cpu answers, and the next steps go on",
+  async (t) => {
+    const warned = t.capture(console, "warn");
+    const backend = (await openGpu("webasm", { isAsynchronous: true, name: "without moments" }))!;
+    const { launcher } = backend;
+    const { launch } = launcher;
+    // The first of the two kernels of a step.
+    launcher.launch = (operation, source, ...rest) =>
+      launch.call(
+        launcher,
+        operation,
+        source.includes("rest1") ? "function () { return frobnicate(); }" : source,
+        ...rest,
+      );
+    const values = [[1, 2], [0.5, -0.5], [0, 0], [0, 0], [1]].map((each) => Float32Array.from(each));
+    const decay = { gradientDecay: 0, decayBefore: 0.01, decayAfter: 0 };
+    const attributes = { beta1: 0.9, beta2: 0.99, eps: 1e-8, stepSize: 0.1, ...decay };
+    const results = [backend, getBackend("cpu")].map((device) => {
+      const storages = values.map((each) => device.upload(each, "float32"));
+      const operands = storages.map((storage) => ({ shape: [storage.size], dtype: storage.dtype, storage }));
+      const out = { shape: [0], dtype: "float32", storage: device.allocate("float32", 0) } as const;
+      device.run("adamw", operands, out, attributes);
+      const early = device.read(storages[2]!); // before anything is known
+      for (let step = 1; step < 3; step++) device.run("adamw", operands, out, attributes);
+      return Promise.all([early, ...storages.map((storage) => device.read(storage))]);
+    });
+    const [late, expected] = await Promise.all(results);
+    t.same(late, expected);
+    t.same([...backend.fallbacks], [["adamw", 3]]);
+    t.equal(warned().length, 1);
+  },
+);
+
 t.test("cells whose condition fails later give their memory back once, and fail with it", async (t) => {
   const handle = Float32Array.of(1);
   const recycled: unknown[] = [];
