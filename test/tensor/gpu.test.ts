@@ -5,6 +5,7 @@ import { dropout } from "../../src/autograd/functions/dropout.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
+import { softmax } from "../../src/autograd/functions/softmax.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { variable } from "../../src/autograd/graph.ts";
 import { neg } from "../../src/autograd/ops/arithmetic.ts";
@@ -16,6 +17,7 @@ import { exp } from "../../src/autograd/ops/transcendental.ts";
 import { deviceNames, getBackend, registerBackend } from "../../src/tensor/backend.ts";
 import { Cells, type CellsDevice } from "../../src/tensor/backends/gpujs/cells.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
+import type { GpuOperand, GpuResult, Launch } from "../../src/tensor/backends/gpujs/kernels/types.ts";
 import type { Launcher } from "../../src/tensor/backends/gpujs/launcher.ts";
 import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { fromArray, randn } from "../../src/tensor/create.ts";
@@ -27,7 +29,7 @@ const onHost = (launcher: Launcher, values: Float32Array) => Cells.onHost(launch
 /** How many kernels gpu.js keeps. */
 const kernelsOf = ({ gpu }: Launcher) => (gpu as unknown as { readonly kernels: readonly unknown[] }).kernels.length;
 
-const broken: NonNullable<typeof gpuKernels.exp> = (launch, [x], { size }) =>
+const broken = (launch: Launch, [x]: readonly GpuOperand[], { size }: GpuResult) =>
   launch("function (x) { return frobnicate(x[this.thread.x]); }", [x!.cells], size);
 
 const isGpuJsLoaded = () =>
@@ -164,6 +166,21 @@ t.test(
     t.same(late, expected);
     t.same([...backend.fallbacks], [["adamw", 3]]);
     t.equal(warned().length, 1);
+  },
+);
+
+t.test(
+  "what cpu cannot answer either is an error of that operation, and no fallback of what comes after it",
+  async (t) => {
+    const warned = t.capture(console, "warn");
+    const device = "with a broken softmax";
+    const kernels = { ...gpuKernels, softmax: broken } satisfies typeof gpuKernels;
+    const backend = (await openGpu("webasm", { kernels, isAsynchronous: true, name: device }))!;
+    registerBackend(device, () => backend);
+    const y = neg(exp(softmax(fromArray(Float32Array.of(0, 1), [2], { device }))));
+    await t.rejects(y.data(), { message: /^softmax: / });
+    t.same([...backend.fallbacks], []);
+    t.same(warned(), []);
   },
 );
 
