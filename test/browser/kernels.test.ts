@@ -25,7 +25,9 @@ t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) =
   });
   const page = await (await launch(t)).newPage();
   await page.goto(await serve(t, outDir));
-  await page.waitForFunction(() => "compareKernels" in globalThis && "loseGpu" in globalThis);
+  await page.waitForFunction(
+    () => "compareKernels" in globalThis && "loseGpu" in globalThis && "callForgotten" in globalThis,
+  );
   for (const mode of modes)
     await t.test(mode, async (t) => {
       const results = await call<Comparison[]>(page, "compareKernels", mode);
@@ -52,6 +54,14 @@ t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) =
         t.equal(counters.readBacks / STEPS, READ_BACKS);
       },
     );
+  for (const mode of modes)
+    await t.test(`${mode}: calls that wait for a kernel get it, also where it is forgotten meanwhile`, async (t) => {
+      t.same(await call(page, "callForgotten", mode), [5, 6, 7]);
+    });
+  for (const mode of modes)
+    await t.test(`${mode}: what is being read is read, also where its kernel is forgotten meanwhile`, async (t) => {
+      t.equal(await call(page, "readForgotten", mode), 5);
+    });
   for (const mode of modes)
     await t.test(`${mode}: a GPU that was taken away is an error that says so, and can be opened again`, async (t) => {
       const { messages, again } = await call<Loss>(page, "loseGpu", mode);

@@ -5,14 +5,19 @@ import { dropout } from "../../src/autograd/functions/dropout.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
+import { softmax } from "../../src/autograd/functions/softmax.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { variable } from "../../src/autograd/graph.ts";
 import { neg } from "../../src/autograd/ops/arithmetic.ts";
+import { gather } from "../../src/autograd/ops/indexing.ts";
+import { concat } from "../../src/autograd/ops/layout.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
+import { argsort } from "../../src/autograd/ops/sort.ts";
 import { exp } from "../../src/autograd/ops/transcendental.ts";
 import { deviceNames, getBackend, registerBackend } from "../../src/tensor/backend.ts";
-import { Cells } from "../../src/tensor/backends/gpujs/cells.ts";
+import { Cells, type CellsDevice } from "../../src/tensor/backends/gpujs/cells.ts";
 import { gpuKernels } from "../../src/tensor/backends/gpujs/kernels/index.ts";
+import type { GpuOperand, GpuResult, Launch } from "../../src/tensor/backends/gpujs/kernels/types.ts";
 import type { Launcher } from "../../src/tensor/backends/gpujs/launcher.ts";
 import { openGpu } from "../../src/tensor/backends/gpujs/open.ts";
 import { fromArray, randn } from "../../src/tensor/create.ts";
@@ -24,7 +29,7 @@ const onHost = (launcher: Launcher, values: Float32Array) => Cells.onHost(launch
 /** How many kernels gpu.js keeps. */
 const kernelsOf = ({ gpu }: Launcher) => (gpu as unknown as { readonly kernels: readonly unknown[] }).kernels.length;
 
-const broken: NonNullable<typeof gpuKernels.exp> = (launch, [x], { size }) =>
+const broken = (launch: Launch, [x]: readonly GpuOperand[], { size }: GpuResult) =>
   launch("function (x) { return frobnicate(x[this.thread.x]); }", [x!.cells], size);
 
 const isGpuJsLoaded = () =>
@@ -38,7 +43,9 @@ t.test("gpu.js is loaded when the device is asked for, and not before", async (t
   t.match(name, /^gpu:(webgpu|webgl2|headlessgl|webasm|cpu)$/);
   t.equal(getBackend("gpu"), getBackend(name), "plain gpu is the mode that it names");
   t.equal(await loadGpu(), name);
-  t.equal(await loadGpu("cpu"), "gpu:cpu");
+  const [cpu, again] = await Promise.all([1, 2].map(async () => getBackend(await loadGpu("cpu"))));
+  t.equal(cpu!.name, "gpu:cpu");
+  t.equal(cpu, again, "what is loaded twice at once is one device");
   t.equal(getBackend("gpu").name, name);
 });
 
@@ -128,6 +135,79 @@ t.test("with kernels that answer later, nothing but data() waits, and values and
   for (const [i, late] of results[0]!.entries()) t.same(await late.data(), results[1]![i]!.dataSync());
 });
 
+t.test(
+  "where a step of an optimiser turns out later not to compile, cpu answers, and the next steps go on",
+  async (t) => {
+    const warned = t.capture(console, "warn");
+    const backend = (await openGpu("webasm", { isAsynchronous: true, name: "without moments" }))!;
+    const { launcher } = backend;
+    const { launch } = launcher;
+    // The first of the two kernels of a step.
+    launcher.launch = (operation, source, ...rest) =>
+      launch.call(
+        launcher,
+        operation,
+        source.includes("rest1") ? "function () { return frobnicate(); }" : source,
+        ...rest,
+      );
+    const values = [[1, 2], [0.5, -0.5], [0, 0], [0, 0], [1]].map((each) => Float32Array.from(each));
+    const decay = { gradientDecay: 0, decayBefore: 0.01, decayAfter: 0 };
+    const attributes = { beta1: 0.9, beta2: 0.99, eps: 1e-8, stepSize: 0.1, ...decay };
+    const results = [backend, getBackend("cpu")].map((device) => {
+      const storages = values.map((each) => device.upload(each, "float32"));
+      const operands = storages.map((storage) => ({ shape: [storage.size], dtype: storage.dtype, storage }));
+      const out = { shape: [0], dtype: "float32", storage: device.allocate("float32", 0) } as const;
+      device.run("adamw", operands, out, attributes);
+      const early = device.read(storages[2]!); // before anything is known
+      for (let step = 1; step < 3; step++) device.run("adamw", operands, out, attributes);
+      return Promise.all([early, ...storages.map((storage) => device.read(storage))]);
+    });
+    const [late, expected] = await Promise.all(results);
+    t.same(late, expected);
+    t.same([...backend.fallbacks], [["adamw", 3]]);
+    t.equal(warned().length, 1);
+  },
+);
+
+t.test(
+  "what cpu cannot answer either is an error of that operation, and no fallback of what comes after it",
+  async (t) => {
+    const warned = t.capture(console, "warn");
+    const device = "with a broken softmax";
+    const kernels = { ...gpuKernels, softmax: broken } satisfies typeof gpuKernels;
+    const backend = (await openGpu("webasm", { kernels, isAsynchronous: true, name: device }))!;
+    registerBackend(device, () => backend);
+    const y = neg(exp(softmax(fromArray(Float32Array.of(0, 1), [2], { device }))));
+    await t.rejects(y.data(), { message: /^softmax: / });
+    t.same([...backend.fallbacks], []);
+    t.same(warned(), []);
+  },
+);
+
+t.test("cells whose condition fails later give their memory back once, and fail with it", async (t) => {
+  const handle = Float32Array.of(1);
+  const recycled: unknown[] = [];
+  const device = { recycle: (each: unknown) => recycled.push(each), read: () => handle } as unknown as CellsDevice;
+  const cells = Cells.onDevice(device, 1, Promise.resolve(handle));
+  cells.require(Promise.reject(new Error("out of range")));
+  await t.rejects(Promise.resolve(cells.values()), { message: "out of range" });
+  cells.release();
+  await new Promise((resolve) => setTimeout(resolve));
+  t.same(recycled, [handle]);
+});
+
+t.test("indices that are known later are looked at also where nothing is taken", async (t) => {
+  const backend = (await openGpu("webasm", { isAsynchronous: true, name: "nothing" }))!;
+  registerBackend("nothing", () => backend);
+  const indices = argsort(fromArray(Float32Array.of(3, 1, 2), [3], { device: "nothing" }));
+  const nothing = gather(fromArray(new Float32Array(0), [3, 0], { device: "nothing" }), indices);
+  const ones = fromArray(Float32Array.of(1, 1, 1), [3, 1], { device: "nothing" });
+  t.same(await concat([nothing, ones], 1).data(), [1, 1, 1]);
+  t.same([...backend.fallbacks], []);
+  const outside = gather(fromArray(new Float32Array(0), [2, 0], { device: "nothing" }), indices);
+  await t.rejects(outside.data(), { message: /gather: index 2 is outside \[0, 2\)/ });
+});
+
 t.test("of a kernel that cannot be compiled nothing is kept", async (t) => {
   const { launcher } = (await openGpu("webasm"))!;
   const before = kernelsOf(launcher);
@@ -154,10 +234,12 @@ t.test("a compiled kernel is used again, and only so many are kept", async (t) =
 t.test("a kernel that still computes is forgotten, not stopped", async (t) => {
   const { launcher } = (await openGpu("webasm", { isAsynchronous: true }))!;
   const source = "function (x) { return x[this.thread.x] + 1.0; }";
-  const lengths = Array.from({ length: 410 }, (_, i) => i + 1);
+  const before = kernelsOf(launcher);
+  const lengths = Array.from({ length: 410 }, (_, i) => Math.max(1, i));
   const all = await Promise.all(
     lengths.map((n) => launcher.launch("next", source, [onHost(launcher, new Float32Array(n))], n).values()),
   );
-  t.ok(all.every((cells, i) => cells.length === i + 1 && cells.every((cell) => cell === 1)));
+  t.ok(all.every((cells, i) => cells.length === lengths[i] && cells.every((cell) => cell === 1)));
   t.equal(launcher.size, 400);
+  t.equal(kernelsOf(launcher), before + 400, "none comes back");
 });

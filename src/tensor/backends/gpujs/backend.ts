@@ -181,7 +181,8 @@ export class GpuBackend implements Backend {
     let instead: Answer | null = null;
     const settled = answer.map((cells, i) =>
       cells?.insure((error) => {
-        if (!(error instanceof KernelError)) throw error;
+        // What an operand has failed with is not this kernel's: `cpu` would want that operand too.
+        if (!(error instanceof KernelError && error.operation === call.kernel)) throw error;
         instead ??= this.#fallBack({ ...call, made: [] }, error);
         return instead[i]!.handle();
       }),

@@ -24,6 +24,8 @@ export class Cells {
   #handle: Later<Handle> | null;
   /** What these are a stretch of, as long as they have not been cut out of it. */
   #stretch: Stretch | null = null;
+  /** What to take if it fails, as long as that is not known. */
+  #instead: ((error: unknown) => Later<Handle>) | null = null;
 
   private constructor(
     readonly count: number,
@@ -72,8 +74,8 @@ export class Cells {
   release(): void {
     this.#users--;
     if (this.#users > 0) return;
-    this.#stretch?.whole.release();
-    this.#stretch = null;
+    this.#leaveWhole();
+    this.#instead = null; // it knows the cells of the step before
     if (!this.#handle) return;
     const { device } = this;
     if (this.#handle instanceof Promise)
@@ -98,27 +100,59 @@ export class Cells {
   }
 
   #cut({ whole, first }: Stretch): Later<Handle> {
-    this.#handle = this.device.cut(whole, first, this.count);
-    whole.release();
+    const handle = this.device.cut(whole, first, this.count);
+    const takeInstead = (error: unknown): Later<Handle> => {
+      if (!this.#instead) throw error;
+      return this.#instead(error);
+    };
+    this.#handle = quiet(handle instanceof Promise ? handle.catch(takeInstead) : handle);
+    this.#leaveWhole();
+    return this.#handle!;
+  }
+
+  #leaveWhole(): void {
+    this.#stretch?.whole.release();
     this.#stretch = null;
-    return quiet(this.#handle)!;
   }
 
   /** Lets those that are on their way wait for a condition too, and fail with it. */
   require(condition: Promise<void>): void {
-    this.#handle = quiet(Promise.all([this.#handle!, condition]).then(([handle]) => handle));
+    const [host, handle] = [this.#host, this.#handle];
+    if (host) this.#host = quiet(condition.then(() => host));
+    if (!handle) return;
+    const giveBack = async (error: unknown): Promise<never> => {
+      this.device.recycle(await handle);
+      throw error;
+    };
+    this.#handle = quiet(condition.then(() => handle, giveBack));
   }
 
   /** What to take instead if those that are on their way fail. @returns when it is known which */
   insure(instead: (error: unknown) => Later<Handle>): Later<unknown> {
+    if (this.#stretch) return this.#insureStretch(this.#stretch, instead);
     if (this.#handle instanceof Promise) this.#handle = quiet(this.#handle.catch(instead));
     return this.#handle;
   }
 
+  /** Where the whole fails, they are a stretch of it no more. */
+  #insureStretch({ whole }: Stretch, instead: (error: unknown) => Later<Handle>): Later<unknown> {
+    const handle = whole.handle();
+    if (!(handle instanceof Promise)) return handle;
+    this.#instead = instead;
+    const succeed = () => {
+      this.#instead = null;
+    };
+    return handle.then(succeed, (error) => {
+      if (!this.#stretch) return; // given back, or cut out
+      this.#handle = quiet(instead(error));
+      this.#leaveWhole();
+    });
+  }
+
   /** As an array of the host, which is not to be changed. */
   values(): Later<Float32Array> {
-    if (this.count === 0) return new Float32Array(0);
     if (this.#host) return this.#host;
+    if (this.count === 0) return new Float32Array(0);
     const handle = this.handle();
     if (!(handle instanceof Promise)) return this.device.read(handle);
     this.retain();

@@ -152,6 +152,15 @@ interface BufferKernel {
   /** What it wrote to last; without one it makes a new one. */
   outputBuffer: GpuBuffer | null;
   bindGroupDirty: boolean;
+  /** Buffers through which its results are read; it takes them along when it is destroyed. */
+  stagingPool: StagingBuffer[];
+}
+
+interface StagingBuffer {
+  /** Whether something is being read through it. */
+  readonly busy: boolean;
+  /** Whether it is kept after that, or destroyed. */
+  pooled: boolean;
 }
 
 /** Buffers of WebGPU. Commands run in the order in which they are given: what is free may be written at once. */
@@ -184,8 +193,11 @@ class BufferMemory implements DeviceMemory {
     this.#pool.use(buffer, `${buffer.size}`, buffer.size);
   }
 
-  detach({ outputBuffer }: BufferKernel): void {
+  detach(kernel: BufferKernel): void {
+    const { outputBuffer, stagingPool } = kernel;
     if (outputBuffer?._refs === 1) this.#pool.forget(outputBuffer);
+    for (const staging of stagingPool) if (staging.busy) staging.pooled = false;
+    kernel.stagingPool = stagingPool.filter(({ busy }) => !busy);
   }
 
   read(handle: BufferHandle): Promise<Float32Array> {

@@ -12,6 +12,8 @@ export type { GpuMode } from "./modes.ts";
 export const gpuDeviceNames: readonly string[] = ["gpu", ...gpuModes.map((mode) => `gpu:${mode}`)];
 
 const loaded = new Map<GpuMode, GpuBackend>();
+/** Those that are being loaded: asked for again meanwhile, they are the same. */
+const opening = new Map<GpuMode, Promise<GpuBackend | null>>();
 
 /**
  * Loads gpu.js and makes its device known, under `gpu:` and the mode; without a mode, under `gpu` as well. Nothing of it
@@ -69,6 +71,12 @@ function skipped(error: unknown): null {
 async function load(mode: GpuMode): Promise<GpuBackend | null> {
   const known = loaded.get(mode);
   if (known && !known.launcher.isLost) return known;
+  const opened = opening.get(mode) ?? open(mode).finally(() => opening.delete(mode));
+  opening.set(mode, opened);
+  return opened;
+}
+
+async function open(mode: GpuMode): Promise<GpuBackend | null> {
   const { openCheckedGpu } = await import("./open.ts");
   const backend = await openCheckedGpu(mode);
   if (!backend) return null;

@@ -11,7 +11,16 @@ import type { GpuMode } from "./modes.ts";
 export type Argument = Cells | number;
 
 /** A kernel that this mode cannot compile or run; another device can. */
-export class KernelError extends DeviceError {}
+export class KernelError extends DeviceError {
+  /** @param operation whose kernel it is */
+  constructor(
+    readonly operation: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${operation}: ${problem}`, options);
+  }
+}
 
 /** Compiled kernels that are kept; each `webasm` one holds a memory of its own. */
 const KEPT = 400;
@@ -69,7 +78,8 @@ export class Launcher implements CellsDevice {
     if (count === 0) return Cells.onHost(this, 0, new Float32Array(0));
     if (count > this.mostCells)
       throw new KernelError(
-        `${operation}: a step of it has ${count} cells, and device ${this.device} can address ${this.mostCells}; use wasm`,
+        operation,
+        `a step of it has ${count} cells, and device ${this.device} can address ${this.mostCells}; use wasm`,
       );
     const used = args.filter((argument) => argument instanceof Cells);
     this.counters.launches++;
@@ -141,8 +151,10 @@ export class Launcher implements CellsDevice {
     if (known) {
       this.#compiled.delete(key);
       this.#compiled.set(key, known); // most recently used last
+      if (!known.built) return this.#write(known, args);
       // What is still being built would be built twice, and write to one place.
-      return known.built ? known.built.then(() => this.#write(known, args)) : this.#write(known, args);
+      known.lastResult = known.built.then(() => this.#write(known, args));
+      return known.lastResult;
     }
     const compiled: Compiled = { program, kernel: this.#compile(program, types), built: null, lastResult: null };
     const result = this.#build(compiled, args);
@@ -258,7 +270,8 @@ export class Launcher implements CellsDevice {
     const sizes = args.map(lengthOf).filter((length) => length !== "n");
     const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " "); // gpu.js adds lines
     throw new KernelError(
-      `${operation}: device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results${site ? `, called at ${site}` : ""}: ${reason}`,
+      operation,
+      `device ${this.device} could not compile or run its kernel for operands of ${formatShape(sizes)} cells and ${count} results${site ? `, called at ${site}` : ""}: ${reason}`,
       { cause },
     );
   }
