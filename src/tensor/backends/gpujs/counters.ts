@@ -7,7 +7,7 @@ export interface GpuCounters {
   readonly operations: number;
   /** Kernels of gpu.js that ran for them. */
   readonly launches: number;
-  /** Of those, the ones that were translated and compiled first. */
+  /** Kernels that were translated and compiled, those that copy arrays included. */
   readonly compiles: number;
   /** Cells of the operands and results of launches, each counted once a launch. */
   readonly bytesRead: number;

@@ -23,7 +23,10 @@ export async function openCheckedGpu(mode: GpuMode, options: GpuOptions = {}): P
   const backend = await openGpu(mode, options);
   if (!backend) return null;
   const wrong = await findWrongKernel(backend);
-  if (wrong) throw new DeviceError(`gpu: mode ${mode} computes wrongly here: ${wrong}; use another mode or driver`);
+  if (wrong) {
+    await backend.launcher.gpu.destroy();
+    throw new DeviceError(`gpu: mode ${mode} computes wrongly here: ${wrong}; use another mode or driver`);
+  }
   backend.resetCounters();
   return backend;
 }
