@@ -1,6 +1,7 @@
 // How long until a program has its first tensor? npm run bench -- startup [--runs 15] [--json]
 // A new process each time: from before the import of the package to after the making of a tensor.
 import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median, printResults } from "./report.mjs";
 
@@ -8,19 +9,8 @@ const { values: options } = parseArgs({
   options: { runs: { type: "string", default: "15" }, json: { type: "boolean", default: false } },
 });
 
-const program = `
-  const start = performance.now();
-  const { tensor } = await import("viltgrad");
-  tensor([1, 2, 3]);
-  console.log(performance.now() - start);`;
-
-function once() {
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
-    cwd: new URL("..", import.meta.url),
-    encoding: "utf8",
-  });
-  return Number(stdout);
-}
+const program = fileURLToPath(new URL("startup/program.mjs", import.meta.url));
+const once = () => Number(spawnSync(process.execPath, [program], { encoding: "utf8" }).stdout);
 
 once(); // what the system reads for the first time
 const sorted = Array.from({ length: Number(options.runs) }, once).sort((a, b) => a - b);
