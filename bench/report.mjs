@@ -13,10 +13,11 @@ export function printResults(results, json) {
     return;
   }
   console.table(
-    results.map(({ name, preset, device, threads, medianMs, minMs, runs, gflops }) => {
+    results.map(({ name, preset, device, threads, medianMs, minMs, runs, gflops, shareOfInnermostLoop: share }) => {
       const first = results.find((other) => other.name === name && other.preset === preset);
       const row = { name, preset, device, threads, "median ms": medianMs.toFixed(2), "min ms": minMs.toFixed(2), runs };
-      return { ...row, "GFLOP/s": gflops.toFixed(1), "times the first": (first.medianMs / medianMs).toFixed(2) };
+      const speeds = { "GFLOP/s": gflops.toFixed(1), "times the first": (first.medianMs / medianMs).toFixed(2) };
+      return { ...row, ...speeds, ...(share && { "of the innermost loop": share.toFixed(2) }) };
     }),
   );
 }
