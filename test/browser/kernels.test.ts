@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import t from "tap";
+import t, { type Test } from "tap";
 import { build } from "vite";
 import { kernelCases } from "../contract/kernels/cases.ts";
 import { launch, serve, skip } from "./chromium.ts";
@@ -17,14 +17,8 @@ const READ_BACKS = 6;
 type Loss = Readonly<Record<"messages" | "again", unknown[]>>;
 
 t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) => {
-  const outDir = t.testdir({});
-  const root = fileURLToPath(new URL("./kernels", import.meta.url));
-  await build({
-    ...{ root, configFile: false, logLevel: "error" },
-    build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
-  });
   const page = await (await launch(t)).newPage();
-  await page.goto(await serve(t, outDir));
+  await page.goto(await serve(t, await builtPage(t)));
   await page.waitForFunction(
     () => "compareKernels" in globalThis && "loseGpu" in globalThis && "callForgotten" in globalThis,
   );
@@ -70,6 +64,33 @@ t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) =
       t.same(again, [2, 4, 6]);
     });
 });
+
+t.test("a WebGL without float textures is no mode, and plain gpu takes the next", { skip }, async (t) => {
+  const page = await (await launch(t, { hasWebGpu: false })).newPage();
+  await page.addInitScript(() => {
+    const { getExtension } = WebGL2RenderingContext.prototype;
+    WebGL2RenderingContext.prototype.getExtension = function (name: string) {
+      return name === "EXT_color_buffer_float" ? null : getExtension.call(this, name);
+    };
+  });
+  await page.goto(await serve(t, await builtPage(t)));
+  await page.waitForFunction(() => "loadDevice" in globalThis);
+  await t.rejects(call(page, "loadDevice", "webgl2"), {
+    message: /gpu: mode webgl2 does not work here; it needs a browser whose WebGL has float textures/,
+  });
+  t.equal(await call(page, "loadDevice"), "gpu:webasm");
+});
+
+/** The folder of the page with these functions, minified. */
+async function builtPage(t: Test): Promise<string> {
+  const outDir = t.testdir({});
+  const root = fileURLToPath(new URL("./kernels", import.meta.url));
+  await build({
+    ...{ root, configFile: false, logLevel: "error" },
+    build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
+  });
+  return outDir;
+}
 
 /** What a function of the page answers. */
 function call<T>(page: Page, name: string, ...args: unknown[]): Promise<T> {

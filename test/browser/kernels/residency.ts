@@ -89,4 +89,4 @@ if (GPUAdapter) {
   };
 }
 
-Object.assign(globalThis, { trainOnGpu, loseGpu });
+Object.assign(globalThis, { trainOnGpu, loseGpu, loadDevice: loadGpu });
