@@ -28,16 +28,20 @@ export function ablateCommand() {
       const progress = new Progress();
       const interruption = watchInterruption();
       const ablation = { folder, preset, data, steps, fineTuningSteps, samples };
-      const rows = await ablate(
-        { ...ablation, seeds: Array.from({ length: seeds }, (_, i) => seed + i) },
-        {
-          onStage: (stage, steps) => progress.start(stage, steps),
-          onStep: (step, seconds) => progress.show(step, seconds),
-          shouldStop: interruption.happened,
-        },
-      );
-      interruption.end();
-      progress.stop();
+      let rows: AblationRow[] | null;
+      try {
+        rows = await ablate(
+          { ...ablation, seeds: Array.from({ length: seeds }, (_, i) => seed + i) },
+          {
+            onStage: (stage, steps) => progress.start(stage, steps),
+            onStep: (step, seconds) => progress.show(step, seconds),
+            shouldStop: interruption.happened,
+          },
+        );
+      } finally {
+        progress.stop(); // a bar that goes on keeps the process alive
+        interruption.end();
+      }
       if (rows === null) {
         remark("Stopped; the same command goes on with what is done.");
         if (options.json) printResult(true, { folder, finished: false }, "");

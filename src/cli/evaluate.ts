@@ -1,4 +1,5 @@
-import { ConfigError, DataError } from "../tensor/errors.ts";
+import { checkNotEmpty } from "../data/dataset.ts";
+import { ConfigError } from "../tensor/errors.ts";
 import { modelOf, readCheckpoint } from "../train/checkpoint.ts";
 import { judgedSplits, openDataset } from "../train/data-source.ts";
 import { type Evaluation, evaluate } from "../train/evaluation/evaluation.ts";
@@ -33,7 +34,7 @@ export function evaluateCommand() {
       const { samples, pool, seed } = options;
       const evaluations: Evaluation[] = [];
       for (const split of options.split ?? judgedSplits(dataset)) {
-        if (dataset.size(split) === 0) throw new DataError(`${dataset.name}: the split "${split}" has no samples`);
+        checkNotEmpty(dataset, split);
         evaluations.push(
           await evaluate({ model, tokenizer, dataset, split, samples, pool, wordPatchAlignment, truncate, seed }),
         );

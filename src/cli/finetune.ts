@@ -5,7 +5,7 @@ import type { SingleBar } from "cli-progress";
 import { ConfigError } from "../tensor/errors.ts";
 import { judgedSplits } from "../train/data-source.ts";
 import { readFoundation } from "../train/foundation.ts";
-import { type ComparisonOptions, compare, type Trial } from "../train/tasks/comparison.ts";
+import { type ComparisonEvents, type ComparisonOptions, compare, type Trial } from "../train/tasks/comparison.ts";
 import type { ArmName, FineTuningStep } from "../train/tasks/fine-tuning.ts";
 import { taskNames, tasks } from "../train/tasks/open.ts";
 import { comparisonRows, exampleFigures, scoreTable, writeFineTuned, writeTaskReport } from "../train/tasks/report.ts";
@@ -77,7 +77,7 @@ async function run(comparison: ComparisonOptions, folder: string, command: strin
   let figures: Record<string, string[]> | undefined;
   const progress = new Progress(comparison.settings.steps);
   const interruption = watchInterruption();
-  const trials: Trial[] = await compare(comparison, {
+  const events: ComparisonEvents = {
     onArm: (arm, seed) => progress.start(arm, seed),
     async onTrained({ trainee, options, finished }) {
       progress.stop();
@@ -91,8 +91,14 @@ async function run(comparison: ComparisonOptions, folder: string, command: strin
       remark(`${arm}, seed ${seed}: ${shown.join(", ")}`);
     },
     shouldStop: interruption.happened,
-  });
-  interruption.end();
+  };
+  let trials: Trial[];
+  try {
+    trials = await compare(comparison, events);
+  } finally {
+    progress.stop(); // a bar that goes on keeps the process alive
+    interruption.end();
+  }
   if (trials.length === 0) {
     remark(`Stopped; the model as it is now is in ${folder}.`);
     if (json) printResult(true, { folder, finished: false }, "");

@@ -85,6 +85,14 @@ export function checkSplit(dataset: Pick<CaptionedImages, "name" | "splits">, sp
     throw new DataError(`${dataset.name}: no split "${split}"; there are ${dataset.splits.join(", ")}`);
 }
 
+/**
+ * @param what the split should have, in an error message
+ * @throws {DataError} for a split that does not exist or has nothing in it
+ */
+export function checkNotEmpty(dataset: Pick<CaptionedImages, "name" | "size">, split: string, what = "samples"): void {
+  if (dataset.size(split) === 0) throw new DataError(`${dataset.name}: the split "${split}" has no ${what}`);
+}
+
 /** @throws {DataError} unless `index` is a whole number in [0, size) */
 export function checkIndex(dataset: Pick<CaptionedImages, "name" | "size">, split: string, index: number): void {
   const size = dataset.size(split);
@@ -94,14 +102,15 @@ export function checkIndex(dataset: Pick<CaptionedImages, "name" | "size">, spli
 
 /**
  * The sample index at each position of a training run: the position itself where samples never run out, otherwise a
- * new permutation of all samples in each epoch. It depends on `rng`'s seed and the position alone.
+ * new permutation of all samples in each epoch. It depends on `rng`'s seed and the position alone. Of no samples there
+ * is no order, which is said when a position is asked for: a model can be judged on data that has none to train with.
  */
 export function trainingOrder(size: number, rng: Rng): (position: number) => number {
   if (size === Infinity) return (position) => position;
-  if (size < 1) throw new DataError("trainingOrder: the training split is empty");
   let epoch = -1;
   let order: number[] = [];
   return (position) => {
+    if (size < 1) throw new DataError("trainingOrder: the training split is empty");
     const wanted = Math.floor(position / size);
     if (wanted !== epoch) {
       epoch = wanted;

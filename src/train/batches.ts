@@ -8,7 +8,13 @@ import {
   selectImages,
 } from "../data/batch.ts";
 import { chineseContinuations, hasIdeograph, type Segmenter } from "../data/chinese-words.ts";
-import { type CaptionedImages, type Sample, type SampleOptions, trainingOrder } from "../data/dataset.ts";
+import {
+  type CaptionedImages,
+  checkNotEmpty,
+  type Sample,
+  type SampleOptions,
+  trainingOrder,
+} from "../data/dataset.ts";
 import { IGNORED, maskTokens } from "../data/masking.ts";
 import { randAugment } from "../data/rand-augment.ts";
 import type { Encoding, Tokenizer } from "../data/tokenizer.ts";
@@ -53,6 +59,7 @@ export class Batches {
 
   constructor(readonly options: BatchOptions) {
     this.#rng = new Rng(options.seed).split("batches");
+    checkNotEmpty(options.dataset, "train");
     this.#order = trainingOrder(options.dataset.size("train"), this.#rng.split("order"));
   }
 

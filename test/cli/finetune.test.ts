@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import sharp from "sharp";
 import t from "tap";
@@ -134,6 +135,28 @@ t.test("ablate: a row for each variant; what is done is not done again", async (
   const other = await viltgrad([...args, "--data", "emoji-scenes-hard", "--output", "ablation"]);
   t.not(other.code, 0, "runs on other data are not taken for these");
   t.match(other.stderr, "pre-trained as toy on emoji-scenes, not toy on emoji-scenes-hard");
+});
+
+t.test("finetune: a picture that cannot be read ends it in training", { timeout: 60_000 }, async (t) => {
+  const lines = ["train", "val"].map((split) =>
+    JSON.stringify({ image: "cut.png", question: "a cat ?", answer: "yes", split }),
+  );
+  mkdirSync(at("cut"));
+  writeFileSync(at("cut", "cut.png"), readFileSync(at("grey.png")).subarray(0, 60));
+  writeFileSync(at("cut", "questions.jsonl"), lines.join("\n"));
+  let child: ChildProcess | undefined;
+  t.teardown(() => child?.kill());
+  const { code, stderr } = await viltgrad(
+    ["finetune", "vqa", "--from", "run", "--data", "cut", "--steps", "2", "--batch-size", "2", "--output", "none"],
+    {
+      onStart(started) {
+        child = started;
+      },
+    },
+  );
+  t.equal(code, 1, stderr);
+  t.match(stderr, /viltgrad: cut\/questions\.jsonl, line 1: .*cut\.png: expected a whole PNG[^\n]*\n$/);
+  t.notOk(existsSync(at("none")));
 });
 
 t.test("evaluate: a split without examples has no score", async (t) => {

@@ -144,5 +144,5 @@ t.test("trainingOrder: every sample once an epoch, in an order that the position
     [20, 3, 13].map((position) => run[position]),
   );
   t.equal(trainingOrder(Infinity, new Rng(1))(12345), 12345);
-  t.throws(() => trainingOrder(0, new Rng(1)), { message: /the training split is empty/ });
+  t.throws(() => trainingOrder(0, new Rng(1))(0), { message: /the training split is empty/ });
 });

@@ -61,6 +61,17 @@ t.test("nlvr2 on a folder: the loss falls", async (t) => {
   t.match(trial!.scores, { train: { all: { score: 1 } } }, "judged on what there is");
 });
 
+t.test("nlvr2 on a folder without a training split: judged, not trained", async (t) => {
+  const line = { images: ["red.png", "lime.png"], statement: "a cat", label: true, split: "validation" };
+  write("statements.jsonl", [line]);
+  await t.rejects(compare(options("nlvr2", 1), { onArm: () => t.fail("training began") as never }), {
+    name: "DataError",
+    message: `${at("statements.jsonl")}: the split "train" has no examples`,
+  });
+  const [trial] = await compare({ ...options("nlvr2", 1), arms: ["zero-shot"] });
+  t.strictSame(Object.keys(trial!.scores), ["validation"]);
+});
+
 t.test("a text that is too long is refused by its line before any step", async (t) => {
   write("questions.jsonl", [{ image: "red.png", question: "a cat ".repeat(40), answer: "red", split: "train" }]);
   await t.rejects(compare(options("vqa", 1), { onArm: () => t.fail("training began") as never }), {

@@ -62,7 +62,7 @@ export class FolderImages implements CaptionedImages {
       checkWords(caption, "caption", record);
       await pictures.check(image, record);
     }
-    return new FolderImages(new Splits(path, items), pictures);
+    return new FolderImages(new Splits(file, items), pictures);
   }
 
   size(split: string): number {

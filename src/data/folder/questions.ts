@@ -55,7 +55,7 @@ export class FolderQuestions implements Questions {
     const known = new Set(choices);
     const isKept = ({ split, answers }: QuestionRecord) =>
       !CHOSEN_FROM.includes(split) || answers.some((a) => known.has(a));
-    const kept = new Splits(path, questions.filter(isKept));
+    const kept = new Splits(file, questions.filter(isKept));
     if (kept.size("train") === 0)
       throw new DataError(`${file}: there is no question of the split "train" with a frequent answer`);
     return new FolderQuestions(kept, pictures, choices);

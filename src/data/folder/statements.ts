@@ -54,7 +54,7 @@ export class FolderStatements implements Examples<Statement> {
       checkWords(statement, "statement", record);
       for (const image of images) await pictures.check(image, record);
     }
-    return new FolderStatements(new Splits(path, items), pictures);
+    return new FolderStatements(new Splits(file, items), pictures);
   }
 
   size(split: string): number {

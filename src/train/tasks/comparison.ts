@@ -1,4 +1,4 @@
-import { DataError } from "../../tensor/errors.ts";
+import { checkNotEmpty } from "../../data/dataset.ts";
 import { judgedSplits } from "../data-source.ts";
 import type { Score } from "../evaluation/context.ts";
 import type { Foundation } from "../foundation.ts";
@@ -43,7 +43,7 @@ export interface ComparisonEvents {
 /**
  * Trains and judges every arm with every seed; stops early with what is done.
  *
- * @throws {DataError} for a split without examples to judge by, before any training
+ * @throws {DataError} for a split without examples to train with or to judge by, before any training
  */
 export async function compare(options: ComparisonOptions, events: ComparisonEvents = {}): Promise<Trial[]> {
   const { name, data, foundation, settings, truncate, samples } = options;
@@ -52,9 +52,9 @@ export async function compare(options: ComparisonOptions, events: ComparisonEven
     for (const arm of options.arms) {
       const task = await openTask(name, data, foundation.config, seed);
       const splits = options.splits ?? judgedSplits(task);
-      for (const split of splits)
-        if (task.size(split) === 0) throw new DataError(`${task.dataName}: the split "${split}" has no examples`);
       const steps = arms[arm].trained ? settings.steps : 0;
+      for (const split of steps > 0 ? ["train", ...splits] : splits)
+        checkNotEmpty({ name: task.dataName, size: task.size }, split, "examples");
       const fineTuning = { task, foundation, truncate, seed, settings: { ...settings, steps } };
       const trainee = startArm(fineTuning, arms[arm]);
       const onStep = events.onArm?.(arm, seed);

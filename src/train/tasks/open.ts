@@ -31,7 +31,7 @@ export async function openTask(
   seed: number,
 ): Promise<FineTuningTask> {
   const drawSeed = `${seed}/fine-tuning`;
-  if (name === "retrieval") return retrievalTask(await openDataset(data, config, drawSeed), data);
+  if (name === "retrieval") return retrievalTask(await openDataset(data, config, drawSeed));
   const scenes = drawnScenes(data, config, drawSeed);
   const options = folderOptions(config);
   return name === "vqa"

@@ -26,10 +26,10 @@ const HEADLINE = "mean recall@1";
 const SHOWN = 3;
 
 /** Ranking captions for a picture and pictures for a caption by one score of each pair (specification §4.8). */
-export function retrievalTask(dataset: CaptionedImages, dataName: string): FineTuningTask {
+export function retrievalTask(dataset: CaptionedImages): FineTuningTask {
   const { splits, needs, captions } = dataset;
   return {
-    ...{ headline: HEADLINE, dataName, splits, labels: [], modalityTypes: 2, headMultiplier: 1 },
+    ...{ headline: HEADLINE, dataName: dataset.name, splits, labels: [], modalityTypes: 2, headMultiplier: 1 },
     size: (split) => dataset.size(split),
     ...(needs && { needs }),
     *texts() {
