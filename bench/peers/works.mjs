@@ -50,6 +50,7 @@ const works = [
   block("b32", encoderOf("b32", fullPair)),
   block("toy", { ...encoderOf("toy"), ...reduced }, { name: "block toy, leaky ReLU", only: reducedFor }),
   ...["toy", "tiny", "small"].map((preset) => training(preset, encoderOf(preset))),
+  training("b32", encoderOf("b32", { ...fullPair, batch: 2 })),
   training(
     "toy",
     { ...encoderOf("toy"), ...reduced, optimizer: reducedAdam },

@@ -117,7 +117,12 @@ interface Census {
   readonly largest: number;
 }
 
+/** @throws {GradientError} where the values of a result are known only later */
 function census(x: Tensor): Census {
+  if (x.backend.answersLater)
+    throw new GradientError(
+      `anomaly: ${x.operation} ran on ${x.device}, which answers later than results are searched; use gpu:webgl2, wasm or cpu`,
+    );
   const values = x.dataSync();
   let [bad, nan, first, smallest, largest] = [0, 0, -1, Infinity, -Infinity];
   for (let i = 0; i < values.length; i++) {

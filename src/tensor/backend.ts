@@ -23,6 +23,8 @@ export interface Operand {
 export interface Backend {
   readonly name: string;
   readonly dtypes: readonly DType[];
+  /** Whether what is computed can only be awaited: `readSync` throws. */
+  readonly answersLater?: boolean;
   /** Uninitialised memory. @throws {DeviceError} when there is none left */
   allocate(dtype: DType, size: number): Storage;
   /** Copies values in. */

@@ -1,3 +1,4 @@
+import { anomaly } from "../../src/autograd/anomaly.ts";
 import { attention } from "../../src/autograd/functions/attention.ts";
 import { crossEntropy } from "../../src/autograd/functions/cross-entropy.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
@@ -92,6 +93,13 @@ export const gpu: readonly Row[] = [
   [
     async () => gelu(await withGelu("function (x) { return x[this.thread.x]; }", "webasm", true)).dataSync(),
     "dataSync: device gpu:webasm answers later; await data()",
+  ],
+  [
+    async () => {
+      const x = await withGelu("function (x) { return x[this.thread.x]; }", "webasm", true);
+      return anomaly(() => gelu(x));
+    },
+    "anomaly: gelu ran on gpu:webasm, which answers later than results are searched; use gpu:webgl2, wasm or cpu",
   ],
   [
     async () => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { parseSafetensors, type SafetensorsEntry, serializeSafetensors } from "../../src/data/safetensors.ts";
 import { loadGpu } from "../../src/tensor/devices.ts";
-import { compare } from "../../src/train/verify/comparison.ts";
+import { compare, isSame } from "../../src/train/verify/comparison.ts";
 import { GoldenCase } from "../../src/train/verify/golden-case.ts";
 import { verifyFolder } from "../../src/train/verify/verify.ts";
 
@@ -151,4 +151,20 @@ t.test("comparison: NaN is wrong, shapes must agree, integers are exact", async 
   t.match((await of([1, 2, 3], [1000])).failures, ["f: computed [3], recorded [2]"]);
   t.match((await of([1, 2], [1001])).failures, [/^i: differs by 1\.00e\+0 at element 0, 0\.00e\+0 is allowed/]);
   t.same((await compare(one, { claims: [], inputs: ["f", "i"] })).failures, ["nothing was compared"]);
+});
+
+t.test("plain data is the same only to the last bit and key", async (t) => {
+  t.ok(isSame({ a: [1, Number.NaN, "x"], b: null }, { b: null, a: [1, Number.NaN, "x"] }));
+  for (const [a, b] of [
+    [[Number.NaN], [null]],
+    [[0], [-0]],
+    [
+      [1, 2],
+      [2, 1],
+    ],
+    [{ a: 1 }, { a: 1, b: undefined }],
+    [Int32Array.of(1), [1]],
+    [{ 0: 1 }, [1]],
+  ])
+    t.notOk(isSame(a, b));
 });

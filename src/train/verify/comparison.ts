@@ -12,7 +12,7 @@ export interface Claim {
   readonly slack?: ArrayLike<number>;
 }
 
-/** Plain data that should equal what the case's JSON records: as JSON, exactly and in the same order. */
+/** Plain data that should equal what the case's JSON records: exactly, and in the same order. */
 export interface Check {
   readonly name: string;
   readonly actual: unknown;
@@ -61,8 +61,7 @@ export async function compare(golden: GoldenCase, { claims, checks = [], inputs 
       );
   }
   for (const { name, actual, expected } of checks)
-    if (JSON.stringify(actual) !== JSON.stringify(expected))
-      failures.push(`${name}: computed ${excerpt(actual)}, recorded ${excerpt(expected)}`);
+    if (!isSame(actual, expected)) failures.push(`${name}: computed ${excerpt(actual)}, recorded ${excerpt(expected)}`);
   const seen = new Set([...claims.map(({ name }) => name), ...inputs]);
   for (const name of golden.tensors.keys())
     if (!seen.has(name) && !name.startsWith("in/") && !name.startsWith("weight/"))
@@ -70,6 +69,15 @@ export async function compare(golden: GoldenCase, { claims, checks = [], inputs 
   const compared = claims.length + checks.length;
   if (compared === 0) failures.push("nothing was compared");
   return { compared, worst: worst.name, largestError: worst.error, tolerance: worst.allowed, failures };
+}
+
+/** Whether two values of plain data are the same: numbers to the sign of zero, NaN only itself, no key more or less. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  const [own, others] = [Object.entries(a), new Map(Object.entries(b))];
+  return own.length === others.size && own.every(([key, value]) => others.has(key) && isSame(value, others.get(key)));
 }
 
 function excerpt(value: unknown): string {

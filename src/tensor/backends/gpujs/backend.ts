@@ -34,6 +34,10 @@ export class GpuBackend implements Backend {
     this.name = launcher.device;
   }
 
+  get answersLater(): boolean {
+    return this.launcher.isAsynchronous;
+  }
+
   get counters(): GpuCounters {
     return { ...this.launcher.counters };
   }

@@ -18,7 +18,8 @@ const opening = new Map<GpuMode, Promise<GpuBackend | null>>();
 /**
  * Loads gpu.js and makes its device known, under `gpu:` and the mode; without a mode, under `gpu` as well. Nothing of it
  * is loaded before. Plain `gpu` is the first of webgpu, webgl2, headlessgl, webasm and cpu that works here and passes a
- * test of a dozen kernels; in Node webgpu has to be named. It answers later than it is asked: `await x.data()`, there is no `dataSync()`.
+ * test of a dozen kernels; in Node webgpu has to be named. It answers later than it is asked: `await x.data()`, there is
+ * no `dataSync()`.
  *
  * After a GPU was taken away (the driver was reset, a laptop slept), loading it again opens a new one; what was on the
  * old one is gone.
