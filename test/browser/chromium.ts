@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 import type { Test } from "tap";
-import { type PreviewServer, preview } from "vite";
+import { build, type PreviewServer, preview } from "vite";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Set where a browser has to be there: without one the tests then fail instead of being left out. */
@@ -23,6 +23,16 @@ export async function launch(t: Test, { hasWebGpu = true } = {}): Promise<Browse
   });
   t.teardown(() => browser.close());
   return browser;
+}
+
+/** Builds the page of a folder, minified. @returns where it is, as long as the test lives */
+export async function builtPage(t: Test, root: string): Promise<string> {
+  const outDir = t.testdir({});
+  await build({
+    ...{ root, configFile: false, logLevel: "error" },
+    build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
+  });
+  return outDir;
 }
 
 /** Serves a built page as long as the test lives. @returns its address */

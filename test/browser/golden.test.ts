@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { build } from "vite";
-import { launch, serve, skip } from "./chromium.ts";
+import { builtPage, launch, serve, skip } from "./chromium.ts";
 import type { BrowserResult, CaseFiles } from "./golden/verify.ts";
 
 const folder = fileURLToPath(new URL("../golden", import.meta.url));
@@ -19,14 +18,9 @@ t.test(
   "in a browser, recorded forward passes, losses and training are those of the gpu device",
   { skip },
   async (t) => {
-    const outDir = t.testdir({});
     const root = fileURLToPath(new URL("./golden", import.meta.url));
-    await build({
-      ...{ root, configFile: false, logLevel: "error" },
-      build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
-    });
     const page = await (await launch(t)).newPage();
-    await page.goto(await serve(t, outDir));
+    await page.goto(await serve(t, await builtPage(t, root)));
     await page.waitForFunction(() => "verify" in globalThis);
     for (const mode of modes)
       await t.test(mode, async (t) => {

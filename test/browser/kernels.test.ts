@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import t, { type Test } from "tap";
-import { build } from "vite";
+import t from "tap";
 import { kernelCases } from "../contract/kernels/cases.ts";
-import { launch, serve, skip } from "./chromium.ts";
+import { builtPage, launch, serve, skip } from "./chromium.ts";
 import type { Comparison } from "./kernels/compare.ts";
 import type { Residency } from "./kernels/residency.ts";
 
+const root = fileURLToPath(new URL("./kernels", import.meta.url));
 const modes = ["webgl2", "webgpu"];
 const STEPS = 1000;
 /** Per step. Token ids, masked and not, both lots of pictures, labels of both tasks, and where words are. */
@@ -18,7 +18,7 @@ type Loss = Readonly<Record<"messages" | "again", unknown[]>>;
 
 t.test("in a browser, every kernel of gpu is that of cpu", { skip }, async (t) => {
   const page = await (await launch(t)).newPage();
-  await page.goto(await serve(t, await builtPage(t)));
+  await page.goto(await serve(t, await builtPage(t, root)));
   await page.waitForFunction(
     () => "compareKernels" in globalThis && "loseGpu" in globalThis && "callForgotten" in globalThis,
   );
@@ -73,24 +73,13 @@ t.test("a WebGL without float textures is no mode, and plain gpu takes the next"
       return name === "EXT_color_buffer_float" ? null : getExtension.call(this, name);
     };
   });
-  await page.goto(await serve(t, await builtPage(t)));
+  await page.goto(await serve(t, await builtPage(t, root)));
   await page.waitForFunction(() => "loadDevice" in globalThis);
   await t.rejects(call(page, "loadDevice", "webgl2"), {
     message: /gpu: mode webgl2 does not work here; it needs a browser whose WebGL has float textures/,
   });
   t.equal(await call(page, "loadDevice"), "gpu:webasm");
 });
-
-/** The folder of the page with these functions, minified. */
-async function builtPage(t: Test): Promise<string> {
-  const outDir = t.testdir({});
-  const root = fileURLToPath(new URL("./kernels", import.meta.url));
-  await build({
-    ...{ root, configFile: false, logLevel: "error" },
-    build: { outDir, target: "es2022", chunkSizeWarningLimit: 2000 },
-  });
-  return outDir;
-}
 
 /** What a function of the page answers. */
 function call<T>(page: Page, name: string, ...args: unknown[]): Promise<T> {
