@@ -64,7 +64,8 @@ async function measure([name, preset, m, n, k, transposeA, transposeB]) {
   });
 }
 
-const microKernel = await compileMicroKernel(hasFusedMultiplyAdd());
+const columns = backend.device.tileColumns;
+const microKernel = await compileMicroKernel(hasFusedMultiplyAdd(), columns);
 const microTimes = [];
 
 function timeMicroKernel() {
@@ -81,7 +82,7 @@ function microResult() {
   const [minMs] = sorted;
   const timing = { threads: 1, medianMs: median(sorted), minMs, runs: sorted.length };
   const gflops = microKernel.flops / minMs / 1e6;
-  return { name: "innermost loop", preset: "6 × 8", device: "wasm", ...timing, gflops, config: {} };
+  return { name: "innermost loop", preset: `6 × ${columns}`, device: "wasm", ...timing, gflops, config: {} };
 }
 
 const results = [];

@@ -5,23 +5,27 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { registerTiles } from "./register-tiles.mjs";
 
 const root = fileURLToPath(new URL("../src/tensor/backends/wasm/", import.meta.url));
 const sources = join(root, "assembly");
 const target = join(root, "binary.generated.ts");
 
-const files = readdirSync(sources).sort();
+const tiles = "register-tile.generated.ts";
+const loops = registerTiles();
+const files = [...readdirSync(sources).filter((file) => file !== tiles), tiles].sort();
 const asc = JSON.parse(readFileSync(new URL("../node_modules/assemblyscript/package.json", import.meta.url), "utf8"));
 const hash = createHash("sha256")
   .update(asc.version)
   .update(readFileSync(fileURLToPath(import.meta.url)));
-for (const file of files) hash.update(file).update(readFileSync(join(sources, file)));
+for (const file of files) hash.update(file).update(read(file));
 const fingerprint = `// sources ${hash.digest("hex")}`;
 
 if (!isUpToDate()) {
   const { main } = await import("assemblyscript/asc");
   const plain = await compile(main, "plain.wasm", []);
   const fused = await compile(main, "fused.wasm", ["--enable", "relaxed-simd"]);
+  replace(join(sources, tiles), loops);
   const text = [
     fingerprint,
     "/** Base64 of the kernels with f32x4.relaxed_madd. */",
@@ -30,10 +34,7 @@ if (!isUpToDate()) {
     `export const plainBinary =\n  "${Buffer.from(plain).toString("base64")}";`,
     "",
   ].join("\n");
-  // A build that stops half-way, or two at once, leaves a whole file.
-  const partial = `${target}.${process.pid}`;
-  writeFileSync(partial, text);
-  renameSync(partial, target);
+  replace(target, text);
   console.log(`wasm kernels: ${plain.length} and ${fused.length} bytes`);
 }
 
@@ -45,6 +46,17 @@ function isUpToDate() {
   }
 }
 
+/** A build that stops half-way, or two at once, leaves a whole file. */
+function replace(file, text) {
+  const partial = `${file}.${process.pid}`;
+  writeFileSync(partial, text);
+  renameSync(partial, file);
+}
+
+function read(file) {
+  return file === tiles ? loops : readFileSync(join(sources, file), "utf8");
+}
+
 async function compile(main, name, features) {
   const outputs = new Map();
   const options = [
@@ -53,7 +65,7 @@ async function compile(main, name, features) {
     ["--enable", "simd", "--enable", "threads", ...features],
   ].flat();
   const { error, stderr } = await main(options, {
-    readFile: (file) => (files.includes(file) ? readFileSync(join(sources, file), "utf8") : null),
+    readFile: (file) => (files.includes(file) ? read(file) : null),
     writeFile: (file, contents) => outputs.set(file, contents),
     listFiles: () => [],
   });

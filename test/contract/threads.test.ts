@@ -1,5 +1,6 @@
 import t from "tap";
 import { getBackend } from "../../src/tensor/backend.ts";
+import type { WasmDevice } from "../../src/tensor/backends/wasm/device.ts";
 import { getThreads, setThreads, tilesByWorkers, wasmMemory } from "../../src/tensor/backends/wasm/index.ts";
 import "../../src/tensor/devices.ts";
 import { ConfigError, DeviceError } from "../../src/tensor/errors.ts";
@@ -57,6 +58,19 @@ const cases = [
   }),
 ] as const;
 
+/** Edges of tiles: fewer rows and columns than one, and just more. */
+const odd = [1, 3, 7, 9, 13, 17, 33].flatMap((n) => [
+  call("matmul", [wave([7, 30]), wave([30, n])], [7, n], { transposeA: false, transposeB: false }),
+  call("matmul", [wave([n, 800]), wave([13, n])], [800, 13], { transposeA: true, transposeB: true }),
+  call("matmul", [wave([n, 800]), wave([800, 5])], [n, 5], { transposeA: false, transposeB: false }),
+  call("linear", [wave([5, 12]), wave([n, 12]), wave([n]), wave([5, n])], [5, n], { hasBias: true, hasResidual: true }),
+  call("attention", [wave([2, n, 60])], [2, n, 20], { numHeads: 2, hasMask: false }),
+  call("attentionBackward", [wave([2, n, 60]), wave([2, n, 20]), wave([2, n, 20], 0.2)], [2, n, 60], {
+    numHeads: 2,
+    hasMask: false,
+  }),
+]);
+
 t.test("results have the same bits for any number of threads", async (t) => {
   t.teardown(() => setThreads(2));
   for (const it of cases) {
@@ -75,6 +89,21 @@ t.test("results have the same bits for any number of threads", async (t) => {
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+});
+
+t.test("results have the same bits in either tile of registers", async (t) => {
+  const { device } = getBackend("wasm") as unknown as { device: WasmDevice };
+  const columns = device.tileColumns;
+  t.teardown(() => {
+    device.tileColumns = columns;
+  });
+  for (const it of [...cases, ...odd]) {
+    const [narrow, wide] = ([8, 16] as const).map((columns) => {
+      device.tileColumns = columns;
+      return runOn("wasm", it as Case<KernelName>)[0]!;
+    });
+    t.ok(Buffer.from(narrow!.buffer).equals(Buffer.from(wide!.buffer)), `${it.kernel} ${it.out.shape.join(" × ")}`);
   }
 });
 

@@ -5,7 +5,7 @@ import { Allocator } from "./allocator.ts";
 import type { Kernel } from "./assembly/kernel.ts";
 import { fusedBinary, plainBinary } from "./binary.generated.ts";
 import type { Blas } from "./blas.ts";
-import { allowRelaxedSimd, canWait } from "./platform.ts";
+import { allowRelaxedSimd, canWait, joinVectors } from "./platform.ts";
 import { Residents, type WasmStorage } from "./residents.ts";
 import { Threads } from "./threads.ts";
 
@@ -18,6 +18,8 @@ interface Kernels {
 /** The arguments of a job: `ARGUMENTS` in `assembly/job.ts`. */
 const ARGUMENTS = 2048;
 const ARGUMENT_COUNT = 512;
+/** Where the columns of a register tile stand: `COLUMNS` in `assembly/register-tile.ts`. */
+const TILE_COLUMNS = 1920;
 /** What lies below belongs to the jobs and to the modules' own data. */
 const HEAP = 65536;
 /** A job that takes about this many nanoseconds on one thread is worth waking others for. */
@@ -46,7 +48,7 @@ export class WasmDevice {
 
   constructor() {
     const { memory, maximumPages } = createMemory();
-    const { module, fused } = compile();
+    const { module, fused, joined } = compile();
     this.memory = memory;
     this.fused = fused;
     this.allocator = new Allocator(memory, HEAP, maximumPages, () => this.residents.explain());
@@ -57,7 +59,17 @@ export class WasmDevice {
     this.#floatView = new Float32Array(memory.buffer);
     this.#intView = new Int32Array(memory.buffer);
     this.#canWait = canWait(memory);
+    this.tileColumns = joined ? 16 : 8;
     this.threads = new Threads(module, memory, this.allocator);
+  }
+
+  /** Columns of a register tile of matrix products: 16 where vectors have 256 bits, else 8. No result depends on it. */
+  get tileColumns(): 8 | 16 {
+    return new Int32Array(this.memory.buffer)[TILE_COLUMNS >> 2] as 8 | 16;
+  }
+
+  set tileColumns(columns: 8 | 16) {
+    new Int32Array(this.memory.buffer)[TILE_COLUMNS >> 2] = columns;
   }
 
   /**
@@ -120,12 +132,13 @@ function createMemory(): { memory: WebAssembly.Memory; maximumPages: number } {
   throw new DeviceError("wasm: no 256 MiB of shared memory to reserve");
 }
 
-/** The module with fused multiply-add where it exists, else the other. */
-function compile(): { module: WebAssembly.Module; fused: boolean } {
+/** The module with fused multiply-add where it exists, else the other. `joined`: whether vectors become twice as wide. */
+function compile(): { module: WebAssembly.Module; fused: boolean; joined: boolean } {
   allowRelaxedSimd();
+  const joined = joinVectors();
   const bytes = decode(fusedBinary);
   const fused = WebAssembly.validate(bytes);
-  return { module: new WebAssembly.Module(fused ? bytes : decode(plainBinary)), fused };
+  return { module: new WebAssembly.Module(fused ? bytes : decode(plainBinary)), fused, joined: fused && joined };
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {

@@ -5,7 +5,7 @@
 import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
-import { packedTile, rowsTile } from "./register-tile";
+import { packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
 const GRAD_QKV = 0; // or the output of the forward kernel
@@ -18,8 +18,6 @@ const HEADS = 6;
 const HEAD_SIZE = 7;
 const SCALE = 8; // 1 / √dh
 
-const TILE_BYTES: usize = 6 * 8 * 4;
-
 /** Keys, rounded up to whole panels: the row length of the weights. */
 let width: i32 = 0;
 let included: usize = 0;
@@ -30,22 +28,24 @@ let packed: usize = 0;
 
 /** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, packed rows. */
 function layOut(n: i32, size: i32): void {
-  width = (n + 7) & ~7;
+  const most = tileColumns() - 1;
+  width = (n + most) & ~most;
   included = scratch + TILE_BYTES;
   panels = included + (<usize>width << 2);
-  weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
+  weights = panels + (<usize>(width * ((size + most) & ~most)) << 2);
   slopes = weights + (<usize>(n * width) << 2);
   packed = slopes + (<usize>(n * width) << 2);
 }
 
 /** out[n, columns] = a[n, depth] · the packed panels, where a row of a is `lda` cells long and one of out `ldc`. */
 function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n: i32, columns: i32): void {
+  const tile = tileColumns();
   for (let i = 0; i < n; i += 6) {
     let panel = panels;
-    for (let j = 0; j < columns; j += 8) {
+    for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(8, columns - j), true, 0, 0);
-      panel += <usize>depth << 5;
+      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), true, 0, 0);
+      panel += <usize>(depth * tile) << 2;
     }
     a += <usize>lda * 24;
   }
@@ -55,12 +55,13 @@ function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n
 function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i32): void {
   packRows(a, width, packed, n, n);
   let from = packed;
+  const tile = tileColumns();
   for (let i = 0; i < n; i += 6) {
     let panel = panels;
-    for (let j = 0; j < columns; j += 8) {
+    for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(8, columns - j), true, 0, 0);
-      panel += <usize>n << 5;
+      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), true, 0, 0);
+      panel += <usize>(n * tile) << 2;
     }
     from += <usize>n * 24;
   }

@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ bias + residual, or GELU of it), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication" (2008): B is packed into panels of 8 columns, A is read from 6 rows at once (or from panels of 6 rows
-// when it is transposed), and a tile of 6 × 8 results stays in registers over a block of the inner dimension.
+// multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once (or from panels of 6 rows
+// when it is transposed), and a tile of results stays in registers over a block of the inner dimension.
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
@@ -8,7 +8,7 @@ import { address, int, scratch, storeLanes } from "./job";
 import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { packedTile, rowsTile } from "./register-tile";
+import { packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -34,7 +34,6 @@ const GELU = 20; // whether it is taken of the results
 const BATCH = 21; // (size, step of A, step of B) an axis, the last axis first
 
 /** Scratch: one register tile, then the panels of B, then those of A. */
-const TILE_BYTES: usize = 6 * 8 * 4;
 const B_BYTES: usize = 1 << 19;
 
 let packedJob: i32 = -1;
@@ -82,6 +81,8 @@ function block(
 ): void {
   const panels = scratch + TILE_BYTES;
   const whole = end - start <= int(DEPTH);
+  const tile = tileColumns();
+  const bytes = <usize>tile << 2;
   let k = start;
   do {
     const depth = min(int(DEPTH), end - k);
@@ -107,14 +108,14 @@ function block(
       let bias = last && address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
       let residual = last && address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
       let panel = panels;
-      for (let j = 0; j < columns; j += 8) {
-        const width = min(8, columns - j);
+      for (let j = 0; j < columns; j += tile) {
+        const width = min(tile, columns - j);
         if (packed) packedTile(from, panel, depth, to, stride, height, width, first, bias, residual);
         else rowsTile(from, lda, panel, depth, to, stride, height, width, first, bias, residual);
-        to += 32;
-        if (bias) bias += 32;
-        if (residual) residual += 32;
-        panel += (<usize>depth) << 5;
+        to += bytes;
+        if (bias) bias += bytes;
+        if (residual) residual += bytes;
+        panel += bytes * depth;
       }
       if (last && int(GELU)) geluRows(c + offset, stride, height, columns);
       from += <usize>(packed ? depth : lda) * 24;

@@ -1,5 +1,7 @@
 // Copies of operands in the order in which the register tile reads them.
 
+import { tileColumns } from "./register-tile";
+
 /** Steps that are copied for all panels before the next ones: their cache lines are then read once. */
 const STEPS: i32 = 16;
 
@@ -18,8 +20,12 @@ function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32
       for (let k = 0; k < steps; k++) {
         if (filled === width) {
           v128.store(target, v128.load(source));
-          if (width === 8) v128.store(target, v128.load(source, 16), 16);
-          else store<u64>(target, load<u64>(source, 16), 16);
+          if (width === 6) store<u64>(target, load<u64>(source, 16), 16);
+          else v128.store(target, v128.load(source, 16), 16);
+          if (width === 16) {
+            v128.store(target, v128.load(source, 32), 32);
+            v128.store(target, v128.load(source, 48), 48);
+          }
         } else {
           memory.fill(target, 0, width << 2);
           for (let i = 0; i < filled; i++) store<u32>(target + (<usize>i << 2), load<u32>(source + (<usize>i << 2)));
@@ -31,9 +37,10 @@ function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32
   }
 }
 
-/** Panels of 8 columns of a row-major [inner, columns] operand. */
+/** Panels of a tile's columns of a row-major [inner, columns] operand. */
 export function packColumns(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
-  packSteps(8, from, stride, to, depth, columns);
+  if (tileColumns() === 16) packSteps(16, from, stride, to, depth, columns);
+  else packSteps(8, from, stride, to, depth, columns);
 }
 
 /** Panels of 6 rows of an operand that is stored as [inner, rows]. */
@@ -41,26 +48,26 @@ export function packRows(from: usize, stride: usize, to: usize, depth: i32, rows
   packSteps(6, from, stride, to, depth, rows);
 }
 
-/** Panels of 8 columns of an operand that is stored as [columns, inner]; beyond the last column stands that column again. */
+/** Panels of a tile's columns of an operand stored as [columns, inner]; beyond the last one that one stands again. */
 export function packAcross(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
+  const tile = tileColumns();
   const step = stride << 2;
-  for (let start = 0; start < columns; start += 8) {
+  for (let start = 0; start < columns; start += tile) {
     const left = columns - start - 1;
     const source = from + <usize>start * step;
-    for (let half = 0; half < 2; half++) {
-      const row = 4 * half;
+    for (let row = 0; row < tile; row += 4) {
       const r0 = source + step * min(row, left);
       const r1 = source + step * min(row + 1, left);
       const r2 = source + step * min(row + 2, left);
       const r3 = source + step * min(row + 3, left);
-      packFour(r0, r1, r2, r3, to + (<usize>row << 2), depth);
+      packFour(r0, r1, r2, r3, to + (<usize>row << 2), tile << 2, depth);
     }
-    to += <usize>depth << 5;
+    to += <usize>(depth * tile) << 2;
   }
 }
 
-/** Four rows become four columns, 32 bytes apart. */
-function packFour(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, depth: i32): void {
+/** Four rows become four columns, `step` bytes from one cell to the next. */
+function packFour(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, step: usize, depth: i32): void {
   let k = 0;
   for (; k + 4 <= depth; k += 4) {
     const a = v128.load(r0);
@@ -72,14 +79,14 @@ function packFour(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, depth: 
     const AB = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
     const CD = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
     v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
-    v128.store(to, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7), 32);
-    v128.store(to, v128.shuffle<f32>(AB, CD, 0, 1, 4, 5), 64);
-    v128.store(to, v128.shuffle<f32>(AB, CD, 2, 3, 6, 7), 96);
+    v128.store(to + step, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+    v128.store(to + step * 2, v128.shuffle<f32>(AB, CD, 0, 1, 4, 5));
+    v128.store(to + step * 3, v128.shuffle<f32>(AB, CD, 2, 3, 6, 7));
     r0 += 16;
     r1 += 16;
     r2 += 16;
     r3 += 16;
-    to += 128;
+    to += step << 2;
   }
   for (; k < depth; k++) {
     store<u32>(to, load<u32>(r0));
@@ -90,6 +97,6 @@ function packFour(r0: usize, r1: usize, r2: usize, r3: usize, to: usize, depth: 
     r1 += 4;
     r2 += 4;
     r3 += 4;
-    to += 32;
+    to += step;
   }
 }

@@ -43,8 +43,9 @@ function runHeads(device: WasmDevice, kernel: Kernel, qkv: Operand, numHeads: nu
   const { ints, floats } = device;
   const [B, N, packed] = qkv.shape as [number, number, number];
   const size = packed / 3 / numHeads;
-  const width = N + 7;
-  device.threads.needScratch(4 * (48 + width * (1 + size + 7) + 2 * N * width + (N + 5) * N) + 64);
+  const most = device.tileColumns - 1;
+  const width = N + most;
+  device.threads.needScratch(4 * (96 + width * (1 + size + most) + 2 * N * width + (N + 5) * N) + 64);
   ints[1] = addressOf(qkv);
   ints[5] = N;
   ints[6] = numHeads;

@@ -150,8 +150,9 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
 function launch(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): void {
   const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
   const depth = partDepth > DEPTH * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / DEPTH), 4) : partDepth;
-  const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / 8) * 8));
-  const columns = roundUp(n / columnTiles, 8);
+  const unit = device.tileColumns;
+  const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / unit) * unit));
+  const columns = roundUp(n / columnTiles, unit);
   const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / depth));
   const leastRows = partDepth > depth ? BLOCKED_ROWS : 24;
   const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(leastRows, TILE_FLOPS / (2 * partDepth * columns));

@@ -1,0 +1,58 @@
+// Writes the innermost loops of the matrix product in AssemblyScript. A tile of 6 × 8 results stands in twelve registers of
+// 128 bits, one of 6 × 16 in twelve of 256, where the engine joins neighbouring vectors ("revectorises"). Each has a variable
+// of its own, since a compiler keeps only such in registers; that is why they are generated.
+//
+// The loops are not unrolled: the engine's compiler moves all loads of an iteration to its front, and two iterations' worth
+// of them no longer fit into its fifteen registers.
+
+const ROWS = 6;
+const WIDTHS = [8, 16];
+
+/** @returns source of packedTile8, rowsTile8, packedTile16 and rowsTile16 */
+export function registerTiles() {
+  const tiles = WIDTHS.flatMap((width) => [packedTile(width), rowsTile(width)]);
+  return ['import { finishTile } from "./finish-tile";', 'import { madd, scratch } from "./job";', ...tiles].join("\n");
+}
+
+/** The rows of A stand in a panel [depth][6]. */
+function packedTile(width) {
+  const loads = rows((i) => `v128.load32_splat(a, ${4 * i})`);
+  return tile(`packedTile${width}`, "a: usize", [], loads, [`a += ${4 * ROWS};`], width);
+}
+
+/** The rows of A stand `lda` cells apart; beyond `height` the last one is read again. */
+function rowsTile(width) {
+  const pointers = rows((i) => `let r${i} = a + (<usize>lda << 2) * min(${i}, height - 1);`);
+  const loads = rows((i) => `v128.load32_splat(r${i})`);
+  const steps = rows((i) => `r${i} += 4;`);
+  return tile(`rowsTile${width}`, "a: usize, lda: i32", pointers, loads, steps, width);
+}
+
+/** @param loads what brings a cell of each row of A to all lanes, @param steps what moves on to its next cell */
+function tile(name, a, pointers, loads, steps, width) {
+  const vectors = Array.from({ length: width / 4 }, (_, j) => j);
+  return `
+export function ${name}(
+  ${a}, b: usize, depth: i32,
+  to: usize, stride: usize, height: i32, width: i32, first: bool, bias: usize, residual: usize,
+): void {
+  ${lines(rows((i) => lines(vectors.map((j) => `let c${i}_${j} = f32x4.splat(0);`))))}
+  ${lines(pointers)}
+  const end = b + <usize>depth * ${4 * width};
+  while (b < end) {
+    ${lines(vectors.map((j) => `const b${j} = v128.load(b, ${16 * j});`))}
+    ${lines(loads.flatMap((load, i) => [`const x${i} = ${load};`, ...vectors.map((j) => sum(i, j))]))}
+    ${lines(steps)}
+    b += ${4 * width};
+  }
+  const whole = height === ${ROWS} && width === ${width} && first && !bias && !residual;
+  let at = whole ? to : scratch;
+  const step = whole ? stride : ${4 * width};
+  ${lines(rows((i) => lines([...vectors.map((j) => `v128.store(at, c${i}_${j}, ${16 * j});`), "at += step;"])))}
+  if (!whole) finishTile(${width}, to, stride, height, width, first, bias, residual);
+}`;
+}
+
+const sum = (i, j) => `c${i}_${j} = madd(x${i}, b${j}, c${i}_${j});`;
+const rows = (write) => Array.from({ length: ROWS }, (_, i) => write(i));
+const lines = (list) => list.join("\n    ");
