@@ -2,8 +2,10 @@
 // 128 bits, one of 6 × 16 in twelve of 256, where the engine joins neighbouring vectors ("revectorises"). Each has a variable
 // of its own, since a compiler keeps only such in registers; that is why they are generated.
 //
-// The loops are not unrolled: the engine's compiler moves all loads of an iteration to its front, and two iterations' worth
-// of them no longer fit into its fifteen registers.
+// Engines' compilers are easily put off. They move all loads of an iteration to its front, and two iterations' worth of them
+// no longer fit into fifteen registers: the loops are not unrolled. A branch on the way into a loop or out of it that
+// touches the sums makes them spill, or keeps vectors from being joined: the bias is always there, if only as zeros, and
+// what is added at last is added in memory.
 
 const ROWS = 6;
 const WIDTHS = [8, 16];
@@ -34,9 +36,10 @@ function tile(name, a, pointers, loads, steps, width) {
   return `
 export function ${name}(
   ${a}, b: usize, depth: i32,
-  to: usize, stride: usize, height: i32, width: i32, first: bool, bias: usize, residual: usize,
+  to: usize, stride: usize, height: i32, width: i32, bias: usize, addend: usize,
 ): void {
-  ${lines(rows((i) => lines(vectors.map((j) => `let c${i}_${j} = f32x4.splat(0);`))))}
+  ${lines(vectors.map((j) => `const start${j} = v128.load(bias, ${16 * j});`))}
+  ${lines(rows((i) => lines(vectors.map((j) => `let c${i}_${j} = start${j};`))))}
   ${lines(pointers)}
   const end = b + <usize>depth * ${4 * width};
   while (b < end) {
@@ -45,11 +48,11 @@ export function ${name}(
     ${lines(steps)}
     b += ${4 * width};
   }
-  const whole = height === ${ROWS} && width === ${width} && first && !bias && !residual;
-  let at = whole ? to : scratch;
-  const step = whole ? stride : ${4 * width};
+  const direct = height === ${ROWS} && width === ${width} && !addend;
+  let at = direct ? to : scratch;
+  const step = direct ? stride : ${4 * width};
   ${lines(rows((i) => lines([...vectors.map((j) => `v128.store(at, c${i}_${j}, ${16 * j});`), "at += step;"])))}
-  if (!whole) finishTile(${width}, to, stride, height, width, first, bias, residual);
+  if (!direct) finishTile(${width}, to, stride, height, width, addend);
 }`;
 }
 

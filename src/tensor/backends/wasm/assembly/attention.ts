@@ -5,7 +5,7 @@
 import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
-import { packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { NO_BIAS, packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
 const GRAD_QKV = 0; // or the output of the forward kernel
@@ -44,7 +44,7 @@ function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), true, 0, 0);
+      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
       panel += <usize>(depth * tile) << 2;
     }
     a += <usize>lda * 24;
@@ -60,7 +60,7 @@ function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), true, 0, 0);
+      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
       panel += <usize>(n * tile) << 2;
     }
     from += <usize>n * 24;

@@ -8,7 +8,7 @@ import { address, int, scratch, storeLanes } from "./job";
 import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { NO_BIAS, packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -105,16 +105,17 @@ function block(
       const height = min(6, rows - i);
       const offset = <usize>(row + i) * stride + (<usize>column << 2);
       let to = c + offset;
-      let bias = last && address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
-      let residual = last && address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
+      const hasBias = first && address(BIAS) !== 0;
+      let bias = hasBias ? address(BIAS) + (<usize>column << 2) : NO_BIAS;
+      let addend = first ? (address(RESIDUAL) ? address(RESIDUAL) + offset : 0) : to;
       let panel = panels;
       for (let j = 0; j < columns; j += tile) {
         const width = min(tile, columns - j);
-        if (packed) packedTile(from, panel, depth, to, stride, height, width, first, bias, residual);
-        else rowsTile(from, lda, panel, depth, to, stride, height, width, first, bias, residual);
+        if (packed) packedTile(from, panel, depth, to, stride, height, width, bias, addend);
+        else rowsTile(from, lda, panel, depth, to, stride, height, width, bias, addend);
         to += bytes;
-        if (bias) bias += bytes;
-        if (residual) residual += bytes;
+        if (hasBias) bias += bytes;
+        if (addend) addend += bytes;
         panel += bytes * depth;
       }
       if (last && int(GELU)) geluRows(c + offset, stride, height, columns);

@@ -6,6 +6,8 @@ import { packedTile16, packedTile8, rowsTile16, rowsTile8 } from "./register-til
 /** Columns of a tile, 8 or 16; the host writes it. */
 const COLUMNS: usize = 1920;
 export const ROWS: i32 = 6;
+/** What a tile without bias starts with: 64 bytes that nobody writes. */
+export const NO_BIAS: usize = 1984;
 /** Bytes of scratch that a tile may take. */
 export const TILE_BYTES: usize = 6 * 16 * 4;
 
@@ -15,7 +17,15 @@ export function tileColumns(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? load<i32>(COLUMNS) : 8;
 }
 
-/** The rows of A stand in a panel [depth][6]. The other arguments are those of `finishTile`. */
+/**
+ * The first `height` rows and `width` columns of a tile of results: a product over `depth` steps of the inner dimension.
+ *
+ * @param a its rows of A, a panel [depth][6]
+ * @param b its columns of B, a panel [depth][8 or 16]
+ * @param stride bytes from one row to the next, in the results and in `addend`
+ * @param bias what each row starts with, or `NO_BIAS`; read to the tile's full width
+ * @param addend what is added at last, 0 for nothing; may be `to`
+ */
 // @ts-expect-error: decorator
 @inline
 export function packedTile(
@@ -26,15 +36,14 @@ export function packedTile(
   stride: usize,
   height: i32,
   width: i32,
-  first: bool,
   bias: usize,
-  residual: usize,
+  addend: usize,
 ): void {
-  if (tileColumns() === 16) packedTile16(a, b, depth, to, stride, height, width, first, bias, residual);
-  else packedTile8(a, b, depth, to, stride, height, width, first, bias, residual);
+  if (tileColumns() === 16) packedTile16(a, b, depth, to, stride, height, width, bias, addend);
+  else packedTile8(a, b, depth, to, stride, height, width, bias, addend);
 }
 
-/** The rows of A stand `lda` cells apart; beyond `height` the last one is read again. */
+/** The same where the rows of A stand `lda` cells apart. */
 // @ts-expect-error: decorator
 @inline
 export function rowsTile(
@@ -46,10 +55,9 @@ export function rowsTile(
   stride: usize,
   height: i32,
   width: i32,
-  first: bool,
   bias: usize,
-  residual: usize,
+  addend: usize,
 ): void {
-  if (tileColumns() === 16) rowsTile16(a, lda, b, depth, to, stride, height, width, first, bias, residual);
-  else rowsTile8(a, lda, b, depth, to, stride, height, width, first, bias, residual);
+  if (tileColumns() === 16) rowsTile16(a, lda, b, depth, to, stride, height, width, bias, addend);
+  else rowsTile8(a, lda, b, depth, to, stride, height, width, bias, addend);
 }
