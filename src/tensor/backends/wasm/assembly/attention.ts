@@ -85,28 +85,43 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
   for (let i = 0; i < n; i++) softmaxRow(weights + (<usize>(i * width) << 2));
 }
 
+// The rows of weights are whole panels: two vectors at once, see elementwise.ts.
+
 function softmaxRow(row: usize): void {
   const scale = f32x4.splat(float(SCALE));
   const lowest = f32x4.splat(-Infinity);
+  const end = row + (<usize>width << 2);
   let largest = lowest;
-  for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2;
-    const score = v128.bitselect(f32x4.mul(v128.load(row + at), scale), lowest, v128.load(included + at));
-    v128.store(row + at, score);
-    largest = f32x4.pmax(largest, score); // passes over NaN, which the exponentials bring back
+  let counts = included;
+  for (let at = row; at < end; at += 32) {
+    const x0 = v128.load(at);
+    const x1 = v128.load(at, 16);
+    const counts0 = v128.load(counts);
+    const counts1 = v128.load(counts, 16);
+    const score0 = v128.bitselect(f32x4.mul(x0, scale), lowest, counts0);
+    const score1 = v128.bitselect(f32x4.mul(x1, scale), lowest, counts1);
+    v128.store(at, score0);
+    v128.store(at, score1, 16);
+    largest = f32x4.pmax(f32x4.pmax(largest, score0), score1); // passes over NaN, which the exponentials bring back
+    counts += 32;
   }
-  const shift = maxLanes(largest);
+  const shift = f32x4.splat(maxLanes(largest));
   let sum = f32x4.splat(0);
-  for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2;
-    const e = expOfNegative(f32x4.sub(v128.load(row + at), f32x4.splat(shift)));
-    v128.store(row + at, e);
-    sum = f32x4.add(sum, e);
+  for (let at = row; at < end; at += 32) {
+    const x0 = v128.load(at);
+    const x1 = v128.load(at, 16);
+    const e0 = expOfNegative(f32x4.sub(x0, shift));
+    const e1 = expOfNegative(f32x4.sub(x1, shift));
+    v128.store(at, e0);
+    v128.store(at, e1, 16);
+    sum = f32x4.add(f32x4.add(sum, e0), e1);
   }
   const factor = f32x4.splat(1 / sumLanes(sum));
-  for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2;
-    v128.store(row + at, f32x4.mul(v128.load(row + at), factor));
+  for (let at = row; at < end; at += 32) {
+    const e0 = v128.load(at);
+    const e1 = v128.load(at, 16);
+    v128.store(at, f32x4.mul(e0, factor));
+    v128.store(at, f32x4.mul(e1, factor), 16);
   }
 }
 
@@ -156,9 +171,15 @@ export function attentionBackwardTile(tile: i32): void {
 
 /** P ∘ (S̄ − D) / √dh in place of S̄. */
 function slopesRow(weights: usize, slopes: usize, dot: f32): void {
-  for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2;
-    const slope = f32x4.sub(v128.load(slopes + at), f32x4.splat(dot));
-    v128.store(slopes + at, f32x4.mul(f32x4.mul(v128.load(weights + at), slope), f32x4.splat(float(SCALE))));
+  const shift = f32x4.splat(dot);
+  const scale = f32x4.splat(float(SCALE));
+  for (const end = slopes + (<usize>width << 2); slopes < end; slopes += 32) {
+    const s0 = v128.load(slopes);
+    const s1 = v128.load(slopes, 16);
+    const p0 = v128.load(weights);
+    const p1 = v128.load(weights, 16);
+    v128.store(slopes, f32x4.mul(f32x4.mul(p0, f32x4.sub(s0, shift)), scale));
+    v128.store(slopes, f32x4.mul(f32x4.mul(p1, f32x4.sub(s1, shift)), scale), 16);
+    weights += 32;
   }
 }

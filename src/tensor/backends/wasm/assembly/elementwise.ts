@@ -5,6 +5,7 @@
 import { applyBinary } from "./binary";
 import { address, float, int, scratch, storeLanes } from "./job";
 import { Binary, Unary } from "./kernel";
+import { gelu, geluDerivative } from "./mathematics";
 import { applyUnary } from "./unary";
 
 const OUT = 0;
@@ -31,20 +32,22 @@ function start(n: i32, row: i32): usize {
   return at;
 }
 
-/** Bytes from one vector of operand `n` to the next. */
+/** Bytes that operand `n` advances in four cells. */
 // @ts-expect-error: decorator
 @inline
 function step(n: i32): usize {
   return <usize>int(ADVANCE + n) << 4;
 }
 
-/** The operand itself, or a splat of its one cell. */
+/** The operand itself, or eight times its one cell. */
 // @ts-expect-error: decorator
 @inline
 function operand(n: i32, at: usize): usize {
   if (int(ADVANCE + n)) return at;
-  v128.store(scratch + (<usize>n << 4), v128.load32_splat(at));
-  return scratch + (<usize>n << 4);
+  const splat = scratch + (<usize>n << 5);
+  v128.store(splat, v128.load32_splat(at));
+  v128.store(splat, v128.load32_splat(at), 16);
+  return splat;
 }
 
 export function unaryTile(tile: i32): void {
@@ -115,27 +118,87 @@ export function dropoutTile(tile: i32): void {
   }
 }
 
+// Two vectors at once, loaded before either is stored: some engines join them into one of 256 bits.
+
 // @ts-expect-error: decorator
 @inline
 function unaryLoop(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
-  for (; n >= 4; n -= 4) {
-    v128.store(out, applyUnary(operation, v128.load(x)));
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    v128.store(out, applyUnary(operation, x0));
+    v128.store(out, applyUnary(operation, x1), 16);
+    x += step << 1;
+    out += 32;
+  }
+  for (; n > 0; n -= 4) {
+    storeLanes(out, applyUnary(operation, v128.load(x)), n);
     x += step;
     out += 16;
   }
-  if (n > 0) storeLanes(out, applyUnary(operation, v128.load(x)), n);
 }
 
 // @ts-expect-error: decorator
 @inline
 function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
-  for (; n >= 4; n -= 4) {
-    v128.store(out, applyBinary(operation, v128.load(x), v128.load(y)));
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = v128.load(y);
+    const y1 = v128.load(y, 16);
+    v128.store(out, applyBinary(operation, x0, y0));
+    v128.store(out, applyBinary(operation, x1, y1), 16);
+    x += xStep << 1;
+    y += yStep << 1;
+    out += 32;
+  }
+  for (; n > 0; n -= 4) {
+    storeLanes(out, applyBinary(operation, v128.load(x), v128.load(y)), n);
     x += xStep;
     y += yStep;
     out += 16;
   }
-  if (n > 0) storeLanes(out, applyBinary(operation, v128.load(x), v128.load(y)), n);
+}
+
+/** By itself: where the compiler shares a loop among functions, their vectors are not joined, and this one is long. */
+function geluRow(x: usize, step: usize, out: usize, n: i32): void {
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const y0 = gelu(x0);
+    const y1 = gelu(x1);
+    v128.store(out, y0);
+    v128.store(out, y1, 16);
+    x += step << 1;
+    out += 32;
+  }
+  for (; n > 0; n -= 4) {
+    storeLanes(out, gelu(v128.load(x)), n);
+    x += step;
+    out += 16;
+  }
+}
+
+function geluBackwardRow(x: usize, xStep: usize, grad: usize, gradStep: usize, out: usize, n: i32): void {
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x);
+    const x1 = v128.load(x, 16);
+    const grad0 = v128.load(grad);
+    const grad1 = v128.load(grad, 16);
+    const y0 = f32x4.mul(geluDerivative(x0), grad0);
+    const y1 = f32x4.mul(geluDerivative(x1), grad1);
+    v128.store(out, y0);
+    v128.store(out, y1, 16);
+    x += xStep << 1;
+    grad += gradStep << 1;
+    out += 32;
+  }
+  for (; n > 0; n -= 4) {
+    storeLanes(out, f32x4.mul(geluDerivative(v128.load(x)), v128.load(grad)), n);
+    x += xStep;
+    grad += gradStep;
+    out += 16;
+  }
 }
 
 function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
@@ -159,7 +222,7 @@ function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): vo
     case Unary.erf:
       return unaryLoop(Unary.erf, x, step, out, n);
     case Unary.gelu:
-      return unaryLoop(Unary.gelu, x, step, out, n);
+      return geluRow(x, step, out, n);
     case Unary.negInt:
       return unaryLoop(Unary.negInt, x, step, out, n);
     case Unary.absInt:
@@ -196,7 +259,7 @@ function binaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usiz
     case Binary.lessEqual:
       return binaryLoop(Binary.lessEqual, x, xStep, y, yStep, out, n);
     case Binary.geluBackward:
-      return binaryLoop(Binary.geluBackward, x, xStep, y, yStep, out, n);
+      return geluBackwardRow(x, xStep, y, yStep, out, n);
     case Binary.addInt:
       return binaryLoop(Binary.addInt, x, xStep, y, yStep, out, n);
     case Binary.subInt:
