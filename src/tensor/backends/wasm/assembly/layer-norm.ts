@@ -20,25 +20,40 @@ function lastRow(tile: i32): i32 {
   return min(int(ROWS), (tile + 1) * int(TILE_ROWS));
 }
 
-/** Sets `mean` and `scale` to those of a row. */
+/** Sets `mean` and `scale` to those of a row. Two sums at once: each addition would wait for the one before it. */
 function measure(x: usize, length: i32): void {
   const zero = f32x4.splat(0);
-  let sum = zero;
+  let even = zero;
+  let odd = zero;
   let at = x;
-  for (let i = length; i > 0; i -= 4) {
-    sum = f32x4.add(sum, loadLanes(at, i, zero));
+  let i = length;
+  for (; i >= 8; i -= 8) {
+    even = f32x4.add(even, v128.load(at));
+    odd = f32x4.add(odd, v128.load(at, 16));
+    at += 32;
+  }
+  for (; i > 0; i -= 4) {
+    even = f32x4.add(even, loadLanes(at, i, zero));
     at += 16;
   }
-  mean = sumLanes(sum) / <f32>length;
+  mean = sumLanes(f32x4.add(even, odd)) / <f32>length;
   const middle = f32x4.splat(mean);
-  sum = zero;
+  even = zero;
+  odd = zero;
   at = x;
-  for (let i = length; i > 0; i -= 4) {
+  for (i = length; i >= 8; i -= 8) {
+    const left = f32x4.sub(v128.load(at), middle);
+    const right = f32x4.sub(v128.load(at, 16), middle);
+    even = madd(left, left, even);
+    odd = madd(right, right, odd);
+    at += 32;
+  }
+  for (; i > 0; i -= 4) {
     const deviation = f32x4.sub(loadLanes(at, i, middle), middle);
-    sum = madd(deviation, deviation, sum);
+    even = madd(deviation, deviation, even);
     at += 16;
   }
-  scale = 1 / sqrt<f32>(sumLanes(sum) / <f32>length + float(EPS));
+  scale = 1 / sqrt<f32>(sumLanes(f32x4.add(even, odd)) / <f32>length + float(EPS));
 }
 
 /** x̂ of four cells. */
@@ -55,7 +70,18 @@ export function layerNormTile(tile: i32): void {
     let weight = address(WEIGHT);
     let bias = address(BIAS);
     measure(x, length);
-    for (let i = length; i > 0; i -= 4) {
+    let i = length;
+    for (; i >= 8; i -= 8) {
+      const left = madd(standardized(x), v128.load(weight), v128.load(bias));
+      const right = madd(standardized(x + 16), v128.load(weight, 16), v128.load(bias, 16));
+      v128.store(out, left);
+      v128.store(out, right, 16);
+      x += 32;
+      out += 32;
+      weight += 32;
+      bias += 32;
+    }
+    for (; i > 0; i -= 4) {
       storeLanes(out, madd(standardized(x), v128.load(weight), v128.load(bias)), i);
       x += 16;
       out += 16;
@@ -88,12 +114,31 @@ function backwardRow(x: usize, weight: usize, grad: usize, out: usize, length: i
   }
   const meanG = f32x4.splat(sumLanes(sum) / <f32>length);
   const meanAlong = f32x4.splat(sumLanes(alongX) / <f32>length);
-  for (let i = 0; i < length; i += 4) {
-    const at = <usize>i << 2;
-    const g = f32x4.mul(v128.load(grad + at), v128.load(weight + at));
-    const rest = f32x4.sub(f32x4.sub(g, meanG), f32x4.mul(standardized(x + at), meanAlong));
-    storeLanes(out + at, f32x4.mul(rest, f32x4.splat(scale)), length - i);
+  let i = length;
+  for (; i >= 8; i -= 8) {
+    const left = backwardCells(x, weight, grad, meanG, meanAlong);
+    const right = backwardCells(x + 16, weight + 16, grad + 16, meanG, meanAlong);
+    v128.store(out, left);
+    v128.store(out, right, 16);
+    x += 32;
+    weight += 32;
+    grad += 32;
+    out += 32;
   }
+  for (; i > 0; i -= 4) {
+    storeLanes(out, backwardCells(x, weight, grad, meanG, meanAlong), i);
+    x += 16;
+    weight += 16;
+    grad += 16;
+    out += 16;
+  }
+}
+
+@inline
+function backwardCells(x: usize, weight: usize, grad: usize, meanG: v128, meanAlong: v128): v128 {
+  const g = f32x4.mul(v128.load(grad), v128.load(weight));
+  const rest = f32x4.sub(f32x4.sub(g, meanG), f32x4.mul(standardized(x), meanAlong));
+  return f32x4.mul(rest, f32x4.splat(scale));
 }
 
 /** out[tile] = Σ over the tile's rows of ȳ ∘ x̂; the host adds the tiles in order. */

@@ -89,11 +89,55 @@ function reduceColumns(operation: i32, tile: i32): void {
   const tiles = (inner + COLUMNS - 1) / COLUMNS;
   const item = tile / tiles;
   const last = min(inner, (tile % tiles) * COLUMNS + COLUMNS);
-  for (let column = (tile % tiles) * COLUMNS; column < last; column += 8) {
+  const stride = <usize>inner << 2;
+  for (let column = (tile % tiles) * COLUMNS; column < last; ) {
     const x = address(X) + (<usize>(item * int(COUNT) * inner + column) << 2);
     const out = address(OUT) + (<usize>(item * inner + column) << 2);
-    eightColumns(operation, x, <usize>inner << 2, out, last - column);
+    const whole = last - column === COLUMNS;
+    if (whole) allColumns(operation, x, stride, out);
+    else eightColumns(operation, x, stride, out, last - column);
+    column += whole ? COLUMNS : 8;
   }
+}
+
+/** A whole tile from top to bottom: of each row the cache lines are read once. */
+@inline
+function allColumns(operation: i32, x: usize, stride: usize, out: usize): void {
+  const neutral = f32x4.splat(initial(operation));
+  for (let j = 0; j < COLUMNS; j += 4) v128.store(out + (<usize>j << 2), neutral);
+  for (let row = 0, rows = int(COUNT); row < rows; row += BLOCK_ROWS) {
+    let a = neutral;
+    let b = neutral;
+    let c = neutral;
+    let d = neutral;
+    let e = neutral;
+    let f = neutral;
+    let g = neutral;
+    let h = neutral;
+    for (let i = min(BLOCK_ROWS, rows - row); i > 0; i--) {
+      a = combine(operation, a, v128.load(x));
+      b = combine(operation, b, v128.load(x, 16));
+      c = combine(operation, c, v128.load(x, 32));
+      d = combine(operation, d, v128.load(x, 48));
+      e = combine(operation, e, v128.load(x, 64));
+      f = combine(operation, f, v128.load(x, 80));
+      g = combine(operation, g, v128.load(x, 96));
+      h = combine(operation, h, v128.load(x, 112));
+      x += stride;
+    }
+    combineInto(operation, out, a, b);
+    combineInto(operation, out + 32, c, d);
+    combineInto(operation, out + 64, e, f);
+    combineInto(operation, out + 96, g, h);
+  }
+}
+
+@inline
+function combineInto(operation: i32, out: usize, a: v128, b: v128): void {
+  const left = v128.load(out);
+  const right = v128.load(out, 16);
+  v128.store(out, combine(operation, left, a));
+  v128.store(out, combine(operation, right, b), 16);
 }
 
 /** Up to eight columns from top to bottom. */
