@@ -69,7 +69,7 @@ function accumulate(
       const grad = complete(grads, node.out, createGraph);
       if (!grad) continue;
       const receives = (input: Tensor) => wanted(input) || leadsOn.has(input);
-      for (const [input, share] of sharesOf(node, grad, receives, createGraph)) addTo(grads, input, share, createGraph);
+      for (const share of sharesOf(node, grad, receives, grads, createGraph)) addTo(grads, share, createGraph);
       if (!wanted(node.out)) {
         grads.delete(node.out);
         if (!createGraph && !grad.isKept) grad.release(caller);
@@ -93,13 +93,21 @@ function complete(grads: Map<Tensor, Tensor>, tensor: Tensor, createGraph: boole
   return after;
 }
 
+interface Share {
+  readonly input: Tensor;
+  readonly share: Tensor;
+  /** Whether the earlier shares are in it. */
+  readonly isSum: boolean;
+}
+
 /** Each input's share of the gradient of a node; what its rule computes on the way is given back. */
 function sharesOf(
   node: GraphNode,
   grad: Tensor,
   receives: (input: Tensor) => boolean,
+  grads: ReadonlyMap<Tensor, Tensor>,
   createGraph: boolean,
-): [Tensor, Tensor][] {
+): Share[] {
   // A rule may answer a tensor that somebody else owns (the gradient itself, an older one, one result for two inputs).
   const first = serialOfNext();
   const taken = new Set<Tensor>();
@@ -109,15 +117,19 @@ function sharesOf(
       throw new GradientError(
         `${node.operation}: the pull-back answers ${pullBacks.length} gradients for ${node.inputs.length} inputs`,
       );
-    return node.inputs.flatMap((input, i): [Tensor, Tensor][] => {
+    return node.inputs.flatMap((input, i): Share[] => {
       const pullBack = pullBacks[i];
       if (!pullBack || !receives(input)) return [];
-      const share = pullBack();
+      // An operand that stands twice gets two shares, of which the first is in no sum yet.
+      const isOnce = node.inputs.indexOf(input) === node.inputs.lastIndexOf(input);
+      const sum = createGraph || !isOnce ? undefined : grads.get(input);
+      const isSum = sum !== undefined && pullBack.onto !== undefined;
+      const share = isSum ? pullBack.onto(sum) : pullBack();
       checkShare(node.operation, share, input, i);
-      if (createGraph) return [[input, share]];
+      if (createGraph) return [{ input, share, isSum }];
       const mine = share.serial < first || taken.has(share) ? share.alias() : share;
       taken.add(mine);
-      return [[input, mine]];
+      return [{ input, share: mine, isSum }];
     });
   };
   return createGraph ? run() : scope(run, node.operation);
@@ -130,16 +142,12 @@ function checkShare(operation: string, share: Tensor, input: Tensor, i: number):
     throw new DTypeError(`${operation}: the gradient of input ${i} is ${share.dtype}, the input is ${input.dtype}`);
 }
 
-function addTo(grads: Map<Tensor, Tensor>, input: Tensor, share: Tensor, createGraph: boolean): void {
+function addTo(grads: Map<Tensor, Tensor>, { input, share, isSum }: Share, createGraph: boolean): void {
   const before = grads.get(input);
-  if (!before) {
-    grads.set(input, share);
-    return;
-  }
-  grads.set(input, add(before, share));
-  if (createGraph) return;
+  grads.set(input, before && !isSum ? add(before, share) : share);
+  if (createGraph || !before) return;
   before.release("backward()");
-  share.release("backward()");
+  if (!isSum) share.release("backward()");
 }
 
 /** Gives back a node that has passed its gradient on; root, wanted and kept tensors stay readable. */

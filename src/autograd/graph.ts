@@ -3,7 +3,11 @@ import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Computes one input's share of a gradient when asked. */
-export type PullBack = () => Tensor;
+export interface PullBack {
+  (): Tensor;
+  /** The sum of earlier shares and this one, where that takes less than an addition afterwards. */
+  readonly onto?: (sum: Tensor) => Tensor;
+}
 
 /** How `out` was computed, and how a gradient with respect to it is pulled back to the inputs. */
 export interface GraphNode {

@@ -88,6 +88,8 @@ export interface FusedKernels {
   linear: { readonly hasBias: boolean; readonly hasResidual: boolean };
   /** (x, weight, bias?) → GELU of the same. */
   linearGelu: { readonly hasBias: boolean };
+  /** (a [m, k], b [k, n], addend [m, n]) → their product and the addend; the flags are those of matmul. */
+  matmulAdd: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** gelu(x) = x Φ(x). */
   gelu: None;
   /** (x, grad). */

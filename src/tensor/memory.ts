@@ -139,7 +139,12 @@ function formatReport({ groups, count, bytes, devices }: Omit<MemoryReport, "toS
   );
   const totals = Object.entries(devices).map(
     ([name, { used, reserved, maximum, moved }]) =>
-      `${name}: ${formatBytes(used)} in use, ${formatBytes(reserved)} reserved of at most ${formatBytes(maximum)}, ${formatBytes(moved)} moved to the heap so far`,
+      `${name}: ${formatBytes(used)} in use, ${formatBytes(reserved)} reserved${limit(maximum)}, ${formatBytes(moved)} moved to the heap so far`,
   );
   return [`${count} pieces of memory hold ${formatBytes(bytes)}`, ...lines, ...totals].join("\n");
+}
+
+/** A GPU does not tell how much it has. */
+function limit(bytes: number): string {
+  return Number.isFinite(bytes) ? ` of at most ${formatBytes(bytes)}` : "";
 }

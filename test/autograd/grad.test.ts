@@ -1,5 +1,6 @@
 import t from "tap";
 import { checkpoint } from "../../src/autograd/checkpoint.ts";
+import { linear } from "../../src/autograd/functions/linear.ts";
 import { backward, grad, valueAndGrad } from "../../src/autograd/grad.ts";
 import { checkGrads } from "../../src/autograd/gradcheck.ts";
 import { detach, noGrad, Parameter, variable } from "../../src/autograd/graph.ts";
@@ -7,7 +8,10 @@ import { add, mul, neg, sub } from "../../src/autograd/ops/arithmetic.ts";
 import { reshape } from "../../src/autograd/ops/layout.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { exp, sin, tanh } from "../../src/autograd/ops/transcendental.ts";
+import { getBackend } from "../../src/tensor/backend.ts";
+import type { MetaBackend } from "../../src/tensor/backends/meta/index.ts";
 import { tensor } from "../../src/tensor/create.ts";
+import "../../src/tensor/devices.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { draw, exact, values } from "../support.ts";
 
@@ -109,6 +113,53 @@ t.test("backward: one parameter in two places of a graph, and in two graphs", as
   backward(one);
   t.throws(() => backward(two), { message: /graph that computed mul was released by backward\(\)/ });
   t.equal(w.grad!.item(), 12, "an error adds nothing");
+});
+
+t.test("backward: a linear layer's share is added to the gradient in its product, not afterwards", async (t) => {
+  const device = getBackend("meta") as MetaBackend;
+  const runs = (on: string) => {
+    const w = new Parameter(
+      tensor(
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+        { device: on },
+      ),
+    );
+    const x = new Parameter(tensor([[1, -1, 2]], { device: on }));
+    const loss = sum(mul(linear(x.value, w.value), linear(exp(x.value), w.value)));
+    device.reset();
+    backward(loss);
+    return [w.grad!, x.grad!] as const;
+  };
+  runs("meta");
+  t.equal(device.costs.get("matmulAdd")?.calls, 2, "the second shares of w and x");
+  t.equal(device.costs.get("add"), undefined);
+  for (const on of ["cpu", "wasm"]) {
+    const [w, x] = runs(on);
+    // d/dw of (w x)·(w e) = (w e) xᵀ + (w x) eᵀ
+    const [a, e] = [[1, -1, 2], [1, -1, 2].map(Math.exp)];
+    const rows = [
+      [1, 2, 3],
+      [4, 5, 6],
+    ];
+    const dot = (p: readonly number[], q: readonly number[]) => p.reduce((total, v, i) => total + v * q[i]!, 0);
+    t.ok(
+      values(w).every((v, n) => {
+        const [row, j] = [rows[Math.floor(n / 3)]!, n % 3];
+        return Math.abs(v - (dot(row, e) * a[j]! + dot(row, a) * e[j]!)) < 1e-4;
+      }),
+      on,
+    );
+    t.ok(
+      values(x).every((v, j) => {
+        const wanted = rows.reduce((total, row) => total + row[j]! * dot(row, e) + dot(row, a) * row[j]! * e[j]!, 0);
+        return Math.abs(v - wanted) < 1e-3;
+      }),
+      on,
+    );
+  }
 });
 
 t.test("backward: gives back the intermediates, and says so", async (t) => {

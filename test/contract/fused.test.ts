@@ -12,6 +12,7 @@ import {
 import { linearFused } from "../../src/autograd/functions/linear.ts";
 import { linearGeluFused } from "../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
+import { matmulAddFused } from "../../src/autograd/functions/matmul-add.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../src/autograd/fused.ts";
@@ -27,6 +28,7 @@ import { check, forAll, length, runOn, type Sample, sample, shape, special, type
 const tolerances: { readonly [K in FusedName]: Tolerance } = {
   linear: { relative: 1e-5, absolute: 1e-4 },
   linearGelu: { relative: 1e-5, absolute: 1e-4 },
+  matmulAdd: { relative: 1e-5, absolute: 1e-4 },
   // Φ is right to 2e-7 and is multiplied by x.
   gelu: { relative: 1e-6, absolute: 3e-6 },
   geluBackward: { relative: 1e-6, absolute: 1e-6 },
@@ -118,6 +120,27 @@ for (const device of devices) {
       (inputs) => checkFused(device, linearGeluFused, inputs, { hasBias: false }),
       2,
     );
+  });
+
+  test("matmulAdd", () => {
+    const drawn = fc.tuple(length, length, length, fc.boolean(), fc.boolean());
+    const operands = drawn.chain(([m, n, k, transposeA, transposeB]) =>
+      fc.tuple(
+        fc.tuple(sample(transposeA ? [k, m] : [m, k]), sample(transposeB ? [n, k] : [k, n]), sample([m, n])),
+        fc.constant({ transposeA, transposeB }),
+      ),
+    );
+    forAll(operands, ([inputs, attributes]) => checkFused(device, matmulAddFused, inputs, attributes));
+    // Results whose parts of the inner dimension are added up first, and a product of several blocks of it.
+    for (const [m, n] of [
+      [20, 30],
+      [300, 260],
+    ] as const)
+      forAll(
+        fc.tuple(sample([1100, m]), sample([1100, n]), sample([m, n])),
+        (inputs) => checkFused(device, matmulAddFused, inputs, { transposeA: true, transposeB: false }),
+        2,
+      );
   });
 
   test("gelu", () => {

@@ -2,6 +2,7 @@ import t from "tap";
 import { add } from "../../src/autograd/ops/arithmetic.ts";
 import { getBackend } from "../../src/tensor/backend.ts";
 import { full, ones, randn, zeros } from "../../src/tensor/create.ts";
+import { loadGpu } from "../../src/tensor/devices.ts";
 import { type MemoryReport, memory } from "../../src/tensor/memory.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import { scope } from "../../src/tensor/scope.ts";
@@ -11,6 +12,13 @@ import { collect, nextTask } from "./support.ts";
 
 const groupOf = ({ groups }: MemoryReport, operation: string, shape: string) =>
   groups.find((group) => group.operation === operation && group.shape.join("×") === shape);
+
+t.test("memory() names no limit of a device that does not know its own", async (t) => {
+  await loadGpu();
+  const held = zeros([3], { device: "gpu:cpu" });
+  t.match(String(memory()), /gpu:cpu: .* in use, .* reserved, .* moved/);
+  held.release();
+});
 
 t.test("memory() lists what is alive by operation and shape", async (t) => {
   t.equal(groupOf(memory(), "zeros", "7×11"), undefined);

@@ -7,6 +7,7 @@ import { add } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/layout.ts";
 import { matmul } from "../ops/linalg.ts";
 import { sum } from "../ops/reduce.ts";
+import { productShare } from "./matmul-add.ts";
 
 /**
  * y = x Wᵀ + b, and + residual where one is given.
@@ -49,8 +50,8 @@ export const linearFused = defineFused("linear", {
   vjp: ({ grad, inputs, attributes: { hasBias, hasResidual } }) => {
     const [x, weight] = inputs as [Tensor, Tensor];
     return [
-      () => reshape(matmul(rows(grad), weight), x.shape),
-      () => matmul(rows(grad), rows(x), { transposeA: true }),
+      productShare(rows(grad), weight, {}, { to: (y) => reshape(y, x.shape), from: rows }),
+      productShare(rows(grad), rows(x), { transposeA: true }, { to: (y) => y, from: (y) => y }),
       ...(hasBias ? [() => sum(rows(grad), 0)] : []),
       ...(hasResidual ? [() => grad] : []),
     ];

@@ -33,6 +33,7 @@ export const tolerances: { readonly [K in KernelName]: Tolerance } = {
     matmul: SUMMED,
     linear: SUMMED,
     linearGelu: SUMMED,
+    matmulAdd: SUMMED,
     layerNorm: SUMMED,
     layerNormBackward: SUMMED,
     layerNormBackwardWeight: SUMMED,

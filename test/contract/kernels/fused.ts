@@ -11,6 +11,7 @@ import {
 import { linearFused } from "../../../src/autograd/functions/linear.ts";
 import { linearGeluFused } from "../../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../../src/autograd/functions/log-softmax.ts";
+import { matmulAddFused } from "../../../src/autograd/functions/matmul-add.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../../src/autograd/fused.ts";
@@ -25,7 +26,7 @@ export const fusedFunctions: { readonly [K in FusedName]: Fused<K> } = {
   ...{ layerNormBackward: layerNormBackwardFused, layerNormBackwardWeight: layerNormBackwardWeightFused },
   ...{ attention: attentionFused, attentionBackward: attentionBackwardFused, crossEntropy: crossEntropyFused },
   ...{ crossEntropyBackward: crossEntropyBackwardFused, ipot: ipotFused },
-  ...{ sumOfSquares: sumOfSquaresFused, linearGelu: linearGeluFused },
+  ...{ sumOfSquares: sumOfSquaresFused, linearGelu: linearGeluFused, matmulAdd: matmulAddFused },
 };
 
 /** Rows that vary: those of equal cells have no variance, and what would be compared there is rounding alone. */
@@ -59,6 +60,11 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   linearGelu: fc.tuple(length, length, length).chain(([m, n, k]) =>
     fc.tuple(sample([m, k]), sample([n, k]), sample([n])).map((inputs) => ({
       ...{ kernel: "linearGelu", inputs, out: { shape: [m, n], dtype: "float32" }, attributes: { hasBias: true } },
+    })),
+  ),
+  matmulAdd: fc.tuple(length, length, length).chain(([m, n, k]) =>
+    fc.tuple(sample([k, m]), sample([k, n]), sample([m, n])).map((inputs) => ({
+      ...{ kernel: "matmulAdd", inputs, out: inputs[2], attributes: { transposeA: true, transposeB: false } },
     })),
   ),
   ...{ gelu: like("gelu", 1, {}), geluBackward: like("geluBackward", 2, {}) },

@@ -24,7 +24,7 @@ export interface MetaBackend extends Backend {
 /** Floating-point operations of the matrix products inside a kernel, from the shapes of its operands. */
 function productFlops(kernel: KernelName, inputs: readonly Operand[], out: Operand, attributes: unknown): number {
   if (kernel === "linear" || kernel === "linearGelu") return 2 * sizeOf(out.shape) * inputs[1]!.shape[1]!;
-  if (kernel === "matmul") {
+  if (kernel === "matmul" || kernel === "matmulAdd") {
     const { transposeA } = attributes as Attributes<"matmul">;
     return 2 * sizeOf(out.shape) * inputs[0]!.shape.at(transposeA ? -2 : -1)!;
   }

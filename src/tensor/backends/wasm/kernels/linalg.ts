@@ -46,20 +46,11 @@ interface Product {
 }
 
 export const linalg = {
-  matmul(device, [a, b], out, { transposeA, transposeB }) {
-    if (out.dtype !== "float32") return false;
-    if (out.storage.size === 0) return true;
-    const rank = out.shape.length;
-    const [m, n] = [out.shape[rank - 2]!, out.shape[rank - 1]!];
-    const k = a!.shape.at(transposeA ? -2 : -1)!;
-    const isPlain = !transposeA && sizeOf(b!.shape) === k * n && a!.storage.size === sizeOf(out.shape.slice(0, -1)) * k;
-    const items = isPlain ? 1 : writeBatch(device.ints, a!, b!, out.shape.slice(0, -2));
-    if (isPlain) device.ints[AXES] = 0;
-    const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
-    if (items === 1 && multiplyNatively(device, [a!, b!], out, { m: rows, n, k, transposeA, transposeB })) return true;
-    const addresses = { a: addressOf(a!), b: addressOf(b!), out: addressOf(out), bias: 0, residual: 0, gelu: false };
-    multiply(device, { ...addresses, m: rows, n, k, transposeA, transposeB }, items);
-    return true;
+  matmul(device, [a, b], out, flags) {
+    return product(device, a!, b!, null, out, flags);
+  },
+  matmulAdd(device, [a, b, addend], out, flags) {
+    return product(device, a!, b!, addend!, out, flags);
   },
   linear(device, inputs, out, { hasBias, hasResidual }) {
     const residual = hasResidual ? addressOf(inputs[hasBias ? 3 : 2]!) : 0;
@@ -69,6 +60,34 @@ export const linalg = {
     return transform(device, inputs, out, { bias: hasBias ? addressOf(inputs[2]!) : 0, residual: 0, gelu: true });
   },
 } satisfies HostKernels;
+
+/** A B, and the addend where there is one. */
+function product(
+  device: WasmDevice,
+  a: Operand,
+  b: Operand,
+  addend: Operand | null,
+  out: Operand,
+  { transposeA, transposeB }: Pick<Product, "transposeA" | "transposeB">,
+): boolean {
+  if (out.dtype !== "float32") return false;
+  if (out.storage.size === 0) return true;
+  const rank = out.shape.length;
+  const [m, n] = [out.shape[rank - 2]!, out.shape[rank - 1]!];
+  const k = a.shape.at(transposeA ? -2 : -1)!;
+  const isPlain = !transposeA && sizeOf(b.shape) === k * n && a.storage.size === sizeOf(out.shape.slice(0, -1)) * k;
+  const items = isPlain ? 1 : writeBatch(device.ints, a, b, out.shape.slice(0, -2));
+  if (isPlain) device.ints[AXES] = 0;
+  const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
+  const shape = { m: rows, n, k, transposeA, transposeB };
+  const isNative = items === 1 && multiplyNatively(device, [a, b], out, shape);
+  const isAddedLater = isNative || partsOf(shape, items).parts > 1;
+  const residual = addend && !isAddedLater ? addressOf(addend) : 0;
+  const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out), bias: 0, residual, gelu: false };
+  if (!isNative) multiply(device, { ...addresses, ...shape }, items);
+  if (addend && isAddedLater) elementwise.add(device, [out, addend], out);
+  return true;
+}
 
 /** x Wᵀ with what is done to each result while it is at hand. */
 function transform(
@@ -129,14 +148,19 @@ function writeBatch(ints: Int32Array, a: Operand, b: Operand, batch: Shape): num
   return items;
 }
 
+/** How many results of its own the inner dimension is cut into, and how long each of them is there. */
+function partsOf({ m, n, k }: Pick<Product, "m" | "n" | "k">, items: number): { parts: number; splitDepth: number } {
+  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH;
+  const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
+  const splitDepth = roundUp(k / splits, 4);
+  return { parts: Math.ceil(k / splitDepth) || 1, splitDepth };
+}
+
 /** Cuts the product into tiles by its shape alone and runs it. */
 function multiply(device: WasmDevice, product: Product, items: number): void {
   const { m, n, k } = product;
   const hasEpilogue = product.bias !== 0 || product.residual !== 0 || product.gelu;
-  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH && !hasEpilogue;
-  const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
-  const splitDepth = roundUp(k / splits, 4);
-  const parts = Math.ceil(k / splitDepth) || 1;
+  const { parts, splitDepth } = hasEpilogue ? { parts: 1, splitDepth: k } : partsOf(product, items);
   if (parts === 1) {
     launch(device, product, items, 1, Math.max(k, 1));
     return;
