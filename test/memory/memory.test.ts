@@ -15,8 +15,8 @@ const groupOf = ({ groups }: MemoryReport, operation: string, shape: string) =>
 
 t.test("memory() names no limit of a device that does not know its own", async (t) => {
   await loadGpu();
-  const held = zeros([3], { device: "gpu:cpu" });
-  t.match(String(memory()), /gpu:cpu: .* in use, .* reserved, .* moved/);
+  const held = zeros([3], { device: "gpu" });
+  t.match(String(memory()), /gpu.*: .* in use, .* reserved, .* moved/);
   held.release();
 });
 
