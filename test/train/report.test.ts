@@ -266,11 +266,12 @@ t.test("profile: counted operations are those of the formulas", async (t) => {
   const alignment = B * T * (1 + P) * d; // cosines of all words with all patches and the class token
 
   const { parameters, kernels, stepMilliseconds, fallbacks } = await profileOf("toy", B, 0);
-  const { linear, matmul, attention, attentionBackward, ...others } = kernelsOf(kernels);
+  const { linear, matmul, matmulAdd, attention, attentionBackward, ...others } = kernelsOf(kernels);
   const flops = (kernel?: { flops: number }) => kernel!.flops;
   t.equal(flops(linear), 2 * multiplyAdds);
   // Backward takes two products for each of forward, but pixels get no gradient.
-  t.equal(flops(matmul), 2 * (2 * multiplyAdds - 2 * B * patches) + 6 * alignment);
+  // Of the two passes' shares of a weight's gradient, the second is added in its product.
+  t.equal(flops(matmul) + flops(matmulAdd), 2 * (2 * multiplyAdds - 2 * B * patches) + 6 * alignment);
   t.equal(flops(attention), 2 * L * 2 * B * 2 * N * N * d);
   t.equal(flops(attentionBackward), 2 * L * 2 * B * 5 * N * N * d, "the weights are computed again");
   t.equal(attention!.calls, 2 * L, "two passes");

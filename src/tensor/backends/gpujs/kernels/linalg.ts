@@ -8,31 +8,11 @@ import type { GpuKernel, GpuOperand, GpuResult, Launch } from "./types.ts";
  */
 export const linalg = {
   /** C[…, i, j] = Σₖ A[…, i, k] B[…, k, j]. */
-  matmul: (...[launch, [a, b], out, { transposeA, transposeB }]: Parameters<GpuKernel<"matmul">>) => {
-    const [p, q] = a!.shape.slice(-2) as [number, number];
-    const n = out.shape.at(-1)!;
-    const k = transposeA ? p : q;
-    const batch = out.shape.slice(0, -2);
-    const [rowA, innerA] = transposeA ? [1, q] : [q, 1];
-    const [innerB, columnB] = transposeB ? [1, k] : [n, 1];
-    const batchOf = (shape: readonly number[], cells: number) =>
-      broadcastStrides(shape.slice(0, -2), batch).map((stride) => stride * cells);
-    const views = [
-      [...batchOf(a!.shape, p * q), rowA, 0],
-      [...batchOf(b!.shape, k * n), 0, columnB],
-    ];
-    return products(launch, [a!, b!], out, {
-      k,
-      starts: (cell) => {
-        const { code, offsets } = walk(out.shape, views, cell);
-        return `${code}const left = ${offsets[0]};\nconst right = ${offsets[1]};`;
-      },
-      names: ["a", "b"],
-      factor: (i) => `a[left + ${i} * ${innerA}]`,
-      other: (i, column) => `b[right + ${i} * ${innerB} + ${column * columnB}]`,
-      result: (total) => total,
-    });
-  },
+  matmul: (...[launch, inputs, out, flags]: Parameters<GpuKernel<"matmul">>) =>
+    matrixProduct(launch, inputs, out, flags, (sum) => sum),
+  /** The same and the addend. */
+  matmulAdd: (...[launch, inputs, out, flags]: Parameters<GpuKernel<"matmulAdd">>) =>
+    matrixProduct(launch, inputs, out, flags, (sum, at) => `${sum} + addend[${at}]`),
   /** x Wᵀ + b + residual. */
   linear: (...[launch, inputs, out, { hasBias, hasResidual }]: Parameters<GpuKernel<"linear">>) =>
     transform(launch, inputs, out, hasBias, (sum, at) => (hasResidual ? `${sum} + residual[${at}]` : sum)),
@@ -40,6 +20,40 @@ export const linalg = {
   linearGelu: (...[launch, inputs, out, { hasBias }]: Parameters<GpuKernel<"linearGelu">>) =>
     transform(launch, inputs, out, hasBias, (sum) => `timesNormalCdf(${sum})`),
 };
+
+/** What becomes of A B in each cell. */
+function matrixProduct(
+  launch: Launch,
+  inputs: readonly GpuOperand[],
+  out: GpuResult,
+  { transposeA, transposeB }: { readonly transposeA: boolean; readonly transposeB: boolean },
+  then: (sum: string, cell: string) => string,
+) {
+  const [a, b] = inputs as readonly [GpuOperand, GpuOperand];
+  const [p, q] = a.shape.slice(-2) as [number, number];
+  const n = out.shape.at(-1)!;
+  const k = transposeA ? p : q;
+  const batch = out.shape.slice(0, -2);
+  const [rowA, innerA] = transposeA ? [1, q] : [q, 1];
+  const [innerB, columnB] = transposeB ? [1, k] : [n, 1];
+  const batchOf = (shape: readonly number[], cells: number) =>
+    broadcastStrides(shape.slice(0, -2), batch).map((stride) => stride * cells);
+  const views = [
+    [...batchOf(a.shape, p * q), rowA, 0],
+    [...batchOf(b.shape, k * n), 0, columnB],
+  ];
+  return products(launch, inputs, out, {
+    k,
+    starts: (cell) => {
+      const { code, offsets } = walk(out.shape, views, cell);
+      return `${code}const left = ${offsets[0]};\nconst right = ${offsets[1]};`;
+    },
+    names: ["a", "b", "addend"].slice(0, inputs.length),
+    factor: (i) => `a[left + ${i} * ${innerA}]`,
+    other: (i, column) => `b[right + ${i} * ${innerB} + ${column * columnB}]`,
+    result: (total, cell, column) => then(total, `${cell} + ${column}`),
+  });
+}
 
 /** What becomes of x Wᵀ + b in each cell. */
 function transform(

@@ -5,7 +5,6 @@ import { packedTile16, packedTile8, rowsTile16, rowsTile8 } from "./register-til
 
 /** Columns of a tile, 8 or 16; the host writes it. */
 const COLUMNS: usize = 1920;
-export const ROWS: i32 = 6;
 /** What a tile without bias starts with: 64 bytes that nobody writes. */
 export const NO_BIAS: usize = 1984;
 /** Bytes of scratch that a tile may take. */
