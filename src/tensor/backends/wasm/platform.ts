@@ -48,7 +48,7 @@ const FIRST_JOINING_NODE = 24;
  */
 export function joinVectors(): boolean {
   if (!load || process.arch !== "x64" || process.env.VILTGRAD_VECTORS === "128") return false;
-  const knows = "v8_enable_wasm_simd256_revec" in process.config.variables; // not in Deno
+  const knows = "v8_enable_wasm_simd256_revec" in (process.config?.variables ?? {}); // not in Deno
   if (!knows || Number.parseInt(process.versions.node, 10) < FIRST_JOINING_NODE || !hasAvx2()) return false;
   const { setFlagsFromString } = load("node:v8") as typeof import("node:v8");
   setFlagsFromString("--experimental-wasm-revectorize");
@@ -59,7 +59,11 @@ export function joinVectors(): boolean {
 function hasAvx2(): boolean {
   if (process.platform !== "linux") return true;
   const { readFileSync } = load!("node:fs") as typeof import("node:fs");
-  return /\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  try {
+    return /\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    return false; // it may not be read here
+  }
 }
 
 /** Processors that this program may use. */
