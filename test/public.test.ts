@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import ts from "typescript";
+import { fusedBinary, plainBinary } from "../src/tensor/backends/wasm/binary.generated.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 
 const browser = await import("../src/browser.ts");
@@ -166,4 +167,9 @@ t.test("the methods of a tensor are the functions of the same names", async (t) 
   ]); // x y² / 2
   t.equal(w.value.detach().mul(2).sum().item(), 8.5);
   t.throws(() => w.value.detach().sum().backward(), { name: "GradientError" });
+});
+
+t.test("the kernels in WebAssembly are small: every page that uses them loads them", async (t) => {
+  const bytes = [fusedBinary, plainBinary].reduce((sum, text) => sum + Buffer.from(text, "base64").length, 0);
+  t.ok(bytes > 0 && bytes < 80_000, `${bytes} bytes`);
 });

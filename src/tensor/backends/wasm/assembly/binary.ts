@@ -1,4 +1,5 @@
 import { Binary } from "./kernel";
+import { geluDerivative } from "./mathematics";
 
 /** One vector of an element-wise function of two operands; `operation` is a constant where this is inlined. */
 // @ts-expect-error: decorator
@@ -13,6 +14,7 @@ export function applyBinary(operation: i32, x: v128, y: v128): v128 {
   if (operation === Binary.equal) return truth(f32x4.eq(x, y));
   if (operation === Binary.less) return truth(f32x4.lt(x, y));
   if (operation === Binary.lessEqual) return truth(f32x4.le(x, y));
+  if (operation === Binary.geluBackward) return f32x4.mul(geluDerivative(x), y);
   if (operation === Binary.addInt) return i32x4.add(x, y);
   if (operation === Binary.subInt) return i32x4.sub(x, y);
   if (operation === Binary.mulInt) return i32x4.mul(x, y);

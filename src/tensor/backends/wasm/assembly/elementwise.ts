@@ -5,7 +5,6 @@
 import { applyBinary } from "./binary";
 import { address, float, int, scratch, storeLanes } from "./job";
 import { Binary, Unary } from "./kernel";
-import { gelu, geluDerivative } from "./mathematics";
 import { applyUnary } from "./unary";
 
 const OUT = 0;
@@ -118,7 +117,7 @@ export function dropoutTile(tile: i32): void {
   }
 }
 
-// Two vectors at once, loaded before either is stored: some engines join them into one of 256 bits.
+// Two vectors at once, nothing stored before all is loaded, constants too: some engines join them into one of 256 bits.
 
 // @ts-expect-error: decorator
 @inline
@@ -126,8 +125,10 @@ function unaryLoop(operation: i32, x: usize, step: usize, out: usize, n: i32): v
   for (; n >= 8; n -= 8) {
     const x0 = v128.load(x);
     const x1 = v128.load(x, 16);
-    v128.store(out, applyUnary(operation, x0));
-    v128.store(out, applyUnary(operation, x1), 16);
+    const y0 = applyUnary(operation, x0);
+    const y1 = applyUnary(operation, x1);
+    v128.store(out, y0);
+    v128.store(out, y1, 16);
     x += step << 1;
     out += 32;
   }
@@ -146,8 +147,10 @@ function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usi
     const x1 = v128.load(x, 16);
     const y0 = v128.load(y);
     const y1 = v128.load(y, 16);
-    v128.store(out, applyBinary(operation, x0, y0));
-    v128.store(out, applyBinary(operation, x1, y1), 16);
+    const z0 = applyBinary(operation, x0, y0);
+    const z1 = applyBinary(operation, x1, y1);
+    v128.store(out, z0);
+    v128.store(out, z1, 16);
     x += xStep << 1;
     y += yStep << 1;
     out += 32;
@@ -160,45 +163,15 @@ function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usi
   }
 }
 
-/** By itself: where the compiler shares a loop among functions, their vectors are not joined, and this one is long. */
+// GELU is long, and has functions by itself: where the compiler shares a loop among the cases of a switch, it chooses
+// between them in each turn, and no vectors are joined.
+
 function geluRow(x: usize, step: usize, out: usize, n: i32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = gelu(x0);
-    const y1 = gelu(x1);
-    v128.store(out, y0);
-    v128.store(out, y1, 16);
-    x += step << 1;
-    out += 32;
-  }
-  for (; n > 0; n -= 4) {
-    storeLanes(out, gelu(v128.load(x)), n);
-    x += step;
-    out += 16;
-  }
+  unaryLoop(Unary.gelu, x, step, out, n);
 }
 
 function geluBackwardRow(x: usize, xStep: usize, grad: usize, gradStep: usize, out: usize, n: i32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const grad0 = v128.load(grad);
-    const grad1 = v128.load(grad, 16);
-    const y0 = f32x4.mul(geluDerivative(x0), grad0);
-    const y1 = f32x4.mul(geluDerivative(x1), grad1);
-    v128.store(out, y0);
-    v128.store(out, y1, 16);
-    x += xStep << 1;
-    grad += gradStep << 1;
-    out += 32;
-  }
-  for (; n > 0; n -= 4) {
-    storeLanes(out, f32x4.mul(geluDerivative(v128.load(x)), v128.load(grad)), n);
-    x += xStep;
-    grad += gradStep;
-    out += 16;
-  }
+  binaryLoop(Binary.geluBackward, x, xStep, grad, gradStep, out, n);
 }
 
 function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {

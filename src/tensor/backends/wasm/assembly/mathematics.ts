@@ -1,5 +1,5 @@
 // Transcendental functions of four floats. The polynomials are least-maximum fits on the stated intervals; the largest
-// errors over all floats were measured against float64: see the table in test/contract/mathematics.test.ts.
+// errors over all floats were measured against float64; test/contract/primitives.test.ts holds them to `cpu`.
 
 import { madd } from "./job";
 

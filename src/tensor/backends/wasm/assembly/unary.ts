@@ -1,5 +1,5 @@
 import { Unary } from "./kernel";
-import { erf, exp, log, sigmoid, tanh } from "./mathematics";
+import { erf, exp, gelu, log, sigmoid, tanh } from "./mathematics";
 
 /** One vector of an element-wise function; `operation` is a constant where this is inlined. */
 // @ts-expect-error: decorator
@@ -14,6 +14,7 @@ export function applyUnary(operation: i32, x: v128): v128 {
   if (operation === Unary.tanh) return tanh(x);
   if (operation === Unary.sigmoid) return sigmoid(x);
   if (operation === Unary.erf) return erf(x);
+  if (operation === Unary.gelu) return gelu(x);
   if (operation === Unary.negInt) return i32x4.neg(x);
   if (operation === Unary.absInt) return i32x4.abs(x);
   if (operation === Unary.signInt) return i32x4.sub(i32x4.shr_s(x, 31), i32x4.shr_s(i32x4.neg(x), 31));

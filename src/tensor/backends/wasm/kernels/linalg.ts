@@ -81,7 +81,7 @@ function product(
   const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
   const shape = { m: rows, n, k, transposeA, transposeB };
   const isNative = items === 1 && multiplyNatively(device, [a, b], out, shape);
-  const isAddedLater = isNative || partsOf(shape, items).parts > 1;
+  const isAddedLater = addend !== null && (isNative || partsOf(shape, items).parts > 1);
   const residual = addend && !isAddedLater ? addressOf(addend) : 0;
   const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out), bias: 0, residual, gelu: false };
   if (!isNative) multiply(device, { ...addresses, ...shape }, items);
