@@ -38,6 +38,7 @@ function times(bodies, repeats = 1) {
     for (const [name, body] of Object.entries(bodies)) {
       const start = performance.now();
       for (let i = 0; i < repeats; i++) body();
+      backend.settle();
       if (run >= 0) samples[name].push((performance.now() - start) / repeats);
     }
   return Object.fromEntries(

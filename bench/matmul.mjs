@@ -51,6 +51,7 @@ async function measure([name, preset, m, n, k, transposeA, transposeB]) {
       setThreads(threads);
       const start = performance.now();
       for (let i = 0; i < repeats; i++) backend.run("matmul", [a, b], out, { transposeA, transposeB });
+      backend.settle();
       if (run >= 0) times.get(threads).push((performance.now() - start) / repeats);
       else await new Promise((resolve) => setTimeout(resolve, 20)); // lets the threads start
     }

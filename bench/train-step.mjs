@@ -2,6 +2,7 @@
 // [--threads 1,2] [--json]
 // One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
 import { parseArgs } from "node:util";
+import { getBackend } from "../dist/tensor/backend.js";
 import { setThreads } from "../dist/tensor/devices.js";
 import { Rng } from "../dist/tensor/rng.js";
 import { Pretrainer } from "../dist/train/pretrainer.js";
@@ -55,6 +56,7 @@ for (let run = -3; run < Number(options.runs); run++)
     setThreads(threads);
     const start = performance.now();
     await pretrainer.train(batch);
+    getBackend("wasm").settle();
     if (run >= 0) times.get(threads).push(performance.now() - start);
     if (run < 0) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
   }

@@ -38,7 +38,10 @@ export interface Backend {
   memory?(): DeviceMemory & { readonly holdings: Iterable<Holding> };
   /** Whether the device has its own kernel of that name; primitives run everywhere, fused ones where this says so. */
   has(kernel: KernelName): boolean;
+  /** Computes, or sees to it that it is computed before anything that comes later. */
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void;
+  /** Waits until all is computed; absent where `run` does, or where only reading can wait. Who measures needs it. */
+  settle?(): void;
   /** How often each kernel that this device lacks was answered by `cpu`. */
   readonly fallbacks: ReadonlyMap<KernelName, number>;
 }

@@ -96,6 +96,7 @@ async function measureSteps({ preset, settings, batchSize, device, steps, seed }
       backend.run = (kernel, inputs, out, attributes) => {
         const start = performance.now();
         run(kernel, inputs, out, attributes);
+        backend.settle?.();
         times.set(kernel, (times.get(kernel) ?? 0) + performance.now() - start);
       };
       const start = performance.now();

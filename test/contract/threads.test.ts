@@ -5,6 +5,7 @@ import { getThreads, setThreads, tilesByWorkers, wasmMemory } from "../../src/te
 import "../../src/tensor/devices.ts";
 import { ConfigError, DeviceError } from "../../src/tensor/errors.ts";
 import type { KernelName } from "../../src/tensor/kernels.ts";
+import { Rng } from "../../src/tensor/rng.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { type Case, runOn, type Sample } from "./harness.ts";
 
@@ -125,6 +126,72 @@ t.test("workers really take part, and only as many as are asked for", async (t) 
   }
   t.ok(tiles > 0, "a worker computed tiles");
   t.equal(helped(1), 0, "none does when one thread is asked for");
+});
+
+/** Products, sums, uploads and releases in a row, read now and then; blocks of few sizes are used again and again. */
+function busyProgram(seed: number): Buffer {
+  const random = new Rng(seed);
+  const backend = getBackend("wasm");
+  const seen: Buffer[] = [];
+  const sizes = [8, 40, 96, 200];
+  let size = 96;
+  let x = backend.upload(Float32Array.from(wave([size, size]).values), "float32");
+  for (let round = 0; round < 120; round++) {
+    const shape = [size, size];
+    const fresh = Float32Array.from({ length: size * size }, () => random.uniform() - 0.5);
+    const y = backend.upload(fresh, "float32");
+    fresh.fill(Number.NaN); // what was uploaded is a copy
+    const operands = [x, y].map((storage) => ({ shape, dtype: "float32", storage }) as const);
+    const out = { shape, dtype: "float32", storage: backend.allocate("float32", size * size) } as const;
+    if (round % 3) backend.run("matmul", operands, out, { transposeA: round % 2 > 0, transposeB: false });
+    else backend.run("sub", operands, out, {});
+    backend.release(x);
+    backend.release(y);
+    const bounded = backend.allocate("float32", size * size);
+    backend.run("tanh", [out], { shape, dtype: "float32", storage: bounded }, {});
+    backend.release(out.storage);
+    x = bounded;
+    if (round % 7 !== 0) continue;
+    seen.push(Buffer.from(backend.readSync(x).buffer));
+    size = sizes[round % sizes.length]!;
+    backend.release(x);
+    x = backend.upload(Float32Array.from(wave([size, size], 0.01 * round).values), "float32");
+  }
+  backend.release(x);
+  return Buffer.concat(seen);
+}
+
+t.test("jobs run behind the caller: uploads, releases and reads still see what the program says", async (t) => {
+  t.teardown(() => setThreads(2));
+  setThreads(1);
+  const alone = busyProgram(1);
+  const { used } = wasmMemory();
+  for (let round = 0; round < 10; round++) {
+    setThreads(2 + (round % 2));
+    t.ok(busyProgram(1).equals(alone), `round ${round}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  t.equal(wasmMemory().used, used);
+});
+
+t.test("a thread that died is an error, and one thread goes on", async (t) => {
+  const backend = getBackend("wasm");
+  const { device } = backend as unknown as { device: WasmDevice };
+  const words = new Int32Array(device.memory.buffer);
+  const [failed, pending] = [1284 >> 2, 1344 >> 2];
+  t.teardown(() => {
+    words[failed] = 0;
+    setThreads(2);
+  });
+  setThreads(2);
+  const half = cases[0];
+  runOn("wasm", half);
+  Atomics.add(words, pending, 1); // a job whose last tile nobody finishes
+  Atomics.store(words, failed, 1);
+  t.throws(() => backend.settle!(), new DeviceError("wasm: a thread died; setThreads(1) computes without it"));
+  t.throws(() => runOn("wasm", half), DeviceError);
+  setThreads(1);
+  t.strictSame(runOn("wasm", half)[0]!.length, 1920 * 256);
 });
 
 t.test("memory: freed blocks are used again, and running out says how much there is", async (t) => {

@@ -9,6 +9,7 @@ import { matmul } from "../../../dist/autograd/ops/linalg.js";
 import { sum } from "../../../dist/autograd/ops/reduce.js";
 import { Linear } from "../../../dist/nn/linear.js";
 import { AdamW } from "../../../dist/optim/adamw.js";
+import { getBackend } from "../../../dist/tensor/backend.js";
 import { fromArray } from "../../../dist/tensor/create.js";
 import { setBlas, setThreads } from "../../../dist/tensor/devices.js";
 import { scope } from "../../../dist/tensor/scope.js";
@@ -21,7 +22,15 @@ export async function prepare(work, data, { threads, blas }) {
   const device = blas ? `wasm, ${loadBlas()}` : "wasm";
   const { inputs, weights } = split(data);
   const tensors = mapped(inputs, ({ shape, data }) => fromArray(data, shape));
-  return { device, ...kindOf(kinds, work)(work.config, tensors, weights) };
+  const { answers, run } = kindOf(kinds, work)(work.config, tensors, weights);
+  const backend = getBackend("wasm");
+  return {
+    ...{ device, answers },
+    run() {
+      run();
+      backend.settle();
+    },
+  };
 }
 
 function loadBlas() {

@@ -8,6 +8,20 @@ const GROWTH_PAGES = 256;
 /** A vector, or the bias of a register tile, may be read across the end of the last block. */
 const SLACK = 64;
 
+/** How far the jobs have come that use the memory. */
+export interface Progress {
+  readonly launched: number;
+  readonly done: number;
+  /** Waits for all of them. */
+  settle(): void;
+}
+
+/** Free blocks of one class, those given back last at the end, and how many jobs had been launched then. */
+interface FreeBlocks {
+  readonly addresses: number[];
+  readonly launched: number[];
+}
+
 /**
  * Blocks of one WebAssembly memory. Sizes are rounded up to classes, four to a doubling (at most a fifth is lost), and
  * a freed block waits in the list of its class: both ways take constant time. Blocks are never joined or moved.
@@ -15,13 +29,14 @@ const SLACK = 64;
 export class Allocator {
   #next: number;
   #used = 0;
-  readonly #free: number[][] = [];
+  readonly #free: FreeBlocks[] = [];
 
   /** @param start the first byte that may be given away */
   constructor(
     readonly memory: WebAssembly.Memory,
     start: number,
     readonly maximumPages: number,
+    readonly jobs: Progress,
     /** What the error says when memory runs out, beside the numbers. */
     readonly explain: () => string,
   ) {
@@ -37,27 +52,58 @@ export class Allocator {
     return { used: this.#used, reserved: this.memory.buffer.byteLength };
   }
 
-  /** Address of an uninitialised block. @throws {DeviceError} when the memory cannot grow that far */
+  /**
+   * Address of an uninitialised block that a job will write to: earlier ones may still be using it.
+   *
+   * @throws {DeviceError} when the memory cannot grow that far
+   */
   allocate(bytes: number): number {
     const units = classUnits(bytes);
-    const size = units * UNIT;
-    const address = this.#free[classIndex(units)]?.pop() ?? this.#carve(size);
-    this.#used += size;
-    return address;
+    const free = this.#freeOf(units);
+    free.launched.pop();
+    return this.#take(units, free.addresses.pop());
+  }
+
+  /** Address of an uninitialised block that no job uses. @throws {DeviceError} when the memory cannot grow that far */
+  allocateRested(bytes: number): number {
+    const units = classUnits(bytes);
+    const { addresses, launched } = this.#freeOf(units);
+    if (launched.length > 0 && launched[0]! > this.jobs.done && this.#missing(units * UNIT) > 0) this.jobs.settle();
+    if (launched.length === 0 || launched[0]! > this.jobs.done) return this.#take(units, undefined);
+    launched.shift();
+    return this.#take(units, addresses.shift());
   }
 
   /** @param bytes as when it was allocated */
   release(address: number, bytes: number): void {
     const units = classUnits(bytes);
-    const index = classIndex(units);
-    this.#free[index] ??= [];
-    this.#free[index].push(address);
+    const { addresses, launched } = this.#freeOf(units);
+    addresses.push(address);
+    launched.push(this.jobs.launched);
     this.#used -= units * UNIT;
+  }
+
+  #freeOf(units: number): FreeBlocks {
+    const index = classIndex(units);
+    this.#free[index] ??= { addresses: [], launched: [] };
+    return this.#free[index];
+  }
+
+  #take(units: number, free: number | undefined): number {
+    const size = units * UNIT;
+    const address = free ?? this.#carve(size);
+    this.#used += size;
+    return address;
+  }
+
+  /** By how many bytes the memory is too small for one more block. */
+  #missing(size: number): number {
+    return this.#next + size + SLACK - this.memory.buffer.byteLength;
   }
 
   #carve(size: number): number {
     const address = this.#next;
-    const missing = address + size + SLACK - this.memory.buffer.byteLength;
+    const missing = this.#missing(size);
     if (missing > 0) this.#grow(missing, size);
     this.#next = address + size;
     return address;

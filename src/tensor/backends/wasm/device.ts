@@ -5,31 +5,29 @@ import { Allocator } from "./allocator.ts";
 import type { Kernel } from "./assembly/kernel.ts";
 import { fusedBinary, plainBinary } from "./binary.generated.ts";
 import type { Blas } from "./blas.ts";
-import { allowRelaxedSimd, canWait, joinVectors } from "./platform.ts";
+import { Jobs } from "./jobs.ts";
+import { allowRelaxedSimd, joinVectors } from "./platform.ts";
 import { Residents, type WasmStorage } from "./residents.ts";
 import { Threads } from "./threads.ts";
 
-/** What the modules export; see `assembly/index.ts`. */
-interface Kernels {
-  alone(kernel: Kernel, tiles: number): void;
-  together(kernel: Kernel, tiles: number, canWait: boolean): number;
-}
-
-/** The arguments of a job: `ARGUMENTS` in `assembly/job.ts`. */
-const ARGUMENTS = 2048;
+/** Where arguments of a job are left: `STAGE` in `assembly/pool.ts`. */
+const ARGUMENTS = 4096;
 const ARGUMENT_COUNT = 512;
 /** Where the columns of a register tile stand: `COLUMNS` in `assembly/register-tile.ts`. */
 const TILE_COLUMNS = 1920;
 /** What lies below belongs to the jobs and to the modules' own data. */
 const HEAP = 65536;
-/** A job that takes about this many nanoseconds on one thread is worth waking others for. */
-const PARALLEL_NANOSECONDS = 15_000;
-/** The ticket has 24 bits for tiles. */
-const MAXIMUM_TILES = 2 ** 24 - 1;
+/** Cells in the memory. */
+export interface Cells {
+  readonly dtype: DType;
+  readonly size: number;
+  readonly address: number;
+}
 
 /** One memory, one instance of the kernels on this thread, and the threads that help it. */
 export class WasmDevice {
   readonly memory: WebAssembly.Memory;
+  readonly jobs: Jobs;
   readonly allocator: Allocator;
   readonly residents: Residents;
   readonly threads: Threads;
@@ -41,8 +39,6 @@ export class WasmDevice {
   readonly floats: Float32Array;
   /** Whether products and sums are rounded once. */
   readonly fused: boolean;
-  readonly #kernels: Kernels;
-  readonly #canWait: boolean;
   #floatView: Float32Array;
   #intView: Int32Array;
 
@@ -51,16 +47,15 @@ export class WasmDevice {
     const { module, fused, joined } = compile();
     this.memory = memory;
     this.fused = fused;
-    this.allocator = new Allocator(memory, HEAP, maximumPages, () => this.residents.explain());
-    this.residents = new Residents(this.allocator, (block) => this.view(block));
-    this.#kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+    this.jobs = new Jobs(module, memory);
+    this.allocator = new Allocator(memory, HEAP, maximumPages, this.jobs, () => this.residents.explain());
+    this.residents = new Residents(this.allocator, this);
     this.ints = new Int32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
     this.floats = new Float32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);
     this.#floatView = new Float32Array(memory.buffer);
     this.#intView = new Int32Array(memory.buffer);
-    this.#canWait = canWait(memory);
     this.tileColumns = joined ? 16 : 8;
-    this.threads = new Threads(module, memory, this.allocator);
+    this.threads = new Threads(module, memory, this.allocator, this.jobs);
   }
 
   /** Columns of a register tile of matrix products: 16 where vectors have 256 bits, else 8. No result depends on it. */
@@ -73,25 +68,29 @@ export class WasmDevice {
   }
 
   /**
-   * Runs the job whose arguments stand in `ints` and `floats`.
+   * Runs the job whose arguments stand in `ints` and `floats`: now, or when those before it are done.
    *
    * @param nanoseconds about how long one thread takes: small jobs wake nobody
    * @throws {DeviceError} when a thread died or does not answer
    */
   run(kernel: Kernel, tiles: number, nanoseconds: number): void {
-    if (tiles < 2 || nanoseconds < PARALLEL_NANOSECONDS || this.threads.count < 2 || tiles > MAXIMUM_TILES) {
-      this.#kernels.alone(kernel, tiles);
-      return;
-    }
-    const status = this.#kernels.together(kernel, tiles, this.#canWait);
-    if (status !== 0)
-      throw new DeviceError(
-        `wasm: a thread ${status === 1 ? "died" : "does not answer"}; setThreads(1) computes without it`,
-      );
+    this.jobs.run(kernel, tiles, nanoseconds, this.threads.count);
   }
 
-  /** The cells of a storage, without copying; valid until the next allocation. */
-  view({ dtype, size, address }: { dtype: DType; size: number; address: number }): Float32Array | Int32Array {
+  /** The cells of a block, to read and to write, when all jobs are done; valid until the next allocation. */
+  view(cells: Cells): Float32Array | Int32Array {
+    this.jobs.settle();
+    return this.window(cells);
+  }
+
+  /** The cells of a block, to read: waits only for what is still to write there. */
+  peek(block: Cells & { readonly writtenBy: number }): Float32Array | Int32Array {
+    if (block.writtenBy > this.jobs.done) this.jobs.settle();
+    return this.window(block);
+  }
+
+  /** The cells of a block that no job uses, or of an empty one; valid until the next allocation. */
+  window({ dtype, size, address }: Cells): Float32Array | Int32Array {
     if (this.#floatView.buffer !== this.memory.buffer) {
       this.#floatView = new Float32Array(this.memory.buffer);
       this.#intView = new Int32Array(this.memory.buffer);
@@ -101,9 +100,21 @@ export class WasmDevice {
     return view.subarray(start, start + size);
   }
 
-  /** Calls `body` with the address of a block that is given back afterwards. */
+  /** Calls `body` with the address of a block for jobs, which is given back afterwards. */
   withBlock(bytes: number, body: (address: number) => void): void {
     const address = this.allocator.allocate(bytes);
+    try {
+      body(address);
+    } finally {
+      this.allocator.release(address, bytes);
+    }
+  }
+
+  /** The same with a block that holds these numbers. */
+  withTable(numbers: readonly number[], body: (address: number) => void): void {
+    const bytes = 4 * numbers.length;
+    const address = this.allocator.allocateRested(bytes);
+    this.window({ dtype: "int32", size: numbers.length, address }).set(numbers);
     try {
       body(address);
     } finally {

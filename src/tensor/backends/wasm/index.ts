@@ -108,9 +108,7 @@ class WasmBackend implements Backend {
   }
 
   upload(values: TypedArray, dtype: DType): Storage {
-    const storage = this.allocate(dtype, values.length);
-    this.device.view(storage as WasmStorage).set(values);
-    return storage;
+    return this.device.residents.upload(values, dtype);
   }
 
   async read(storage: Storage): Promise<TypedArray> {
@@ -140,10 +138,16 @@ class WasmBackend implements Backend {
   }
 
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void {
-    this.device.residents.use([...inputs, out]);
+    const { residents, jobs } = this.device;
+    residents.use([...inputs, out]);
     const own = kernels[kernel] as HostKernel<K> | undefined;
-    if (own?.(this.device, inputs, out, attributes)) return;
-    this.#fallBack(kernel, inputs, out, attributes);
+    if (!own?.(this.device, inputs, out, attributes)) this.#fallBack(kernel, inputs, out, attributes);
+    const written = kernel in update ? inputs : [out];
+    for (const { storage } of written) (storage as WasmStorage).holding.writtenBy = jobs.launched;
+  }
+
+  settle(): void {
+    this.device.jobs.settle();
   }
 
   /** Runs the kernel of `cpu` on this memory, and counts it. */

@@ -18,6 +18,8 @@ export class Block implements Holding {
   address = 0;
   /** Reading of the clock when it was last used. */
   usedAt = 0;
+  /** How many jobs had been launched when one last was to write to it; 0 when the host did. */
+  writtenBy = 0;
 
   constructor(
     readonly dtype: DType,
@@ -42,6 +44,14 @@ export class WasmStorage implements Storage {
   get address(): number {
     return this.holding.address;
   }
+}
+
+/** How the host gets at the cells of a block. */
+export interface Windows {
+  /** To read: waits for what is still to write there. */
+  peek(block: Block): Float32Array | Int32Array;
+  /** To write: no job uses it. */
+  window(block: Block): Float32Array | Int32Array;
 }
 
 /** New storages are watched only if they outlive so many others, or so many bytes: most are given back at once. */
@@ -73,14 +83,28 @@ export class Residents {
 
   constructor(
     readonly allocator: Allocator,
-    readonly viewOf: (block: Block) => Float32Array | Int32Array,
+    readonly memory: Windows,
   ) {}
 
-  /** @throws {DeviceError} when there is no room even after moving what can be moved */
+  /** A storage for results. @throws {DeviceError} when there is no room even after moving what can be moved */
   allocate(dtype: DType, size: number): WasmStorage {
-    this.#clock++;
     const block = new Block(dtype, size);
-    const { bytes } = block;
+    this.#makeRoom(block);
+    return this.#place(block, new WasmStorage(dtype, size, block), "job");
+  }
+
+  /** A storage with these values. @throws {DeviceError} when there is no room even after moving what can be moved */
+  upload(values: TypedArray, dtype: DType): WasmStorage {
+    const block = new Block(dtype, values.length);
+    this.#makeRoom(block);
+    const storage = this.#place(block, new WasmStorage(dtype, values.length, block), "host");
+    this.memory.window(block).set(values);
+    return storage;
+  }
+
+  /** Moves to the heap what can be, if with this block too much would be in use. */
+  #makeRoom({ bytes }: Block): void {
+    this.#clock++;
     const { used } = this.allocator.statistics;
     const isCrowded = used + bytes > this.#limit.bytes || this.#old.size > this.#limit.count;
     if (isCrowded && bytes <= this.allocator.maximumBytes) {
@@ -89,7 +113,6 @@ export class Residents {
       if (left > 0.75 * this.#limit.bytes) this.#limit.bytes = 2 * left;
       if (this.#old.size > 0.75 * this.#limit.count) this.#limit.count = 2 * this.#old.size;
     }
-    return this.#place(block, new WasmStorage(dtype, size, block));
   }
 
   release({ holding }: WasmStorage): void {
@@ -105,7 +128,7 @@ export class Residents {
 
   /** A copy in ordinary memory: shared memory does not leave the device. */
   read({ holding }: WasmStorage): TypedArray {
-    return (holding.host ?? this.viewOf(holding)).slice();
+    return (holding.host ?? this.memory.peek(holding)).slice();
   }
 
   /** Bytes moved to the heap so far. */
@@ -125,13 +148,14 @@ export class Residents {
     return `most is held by ${largest || "the working space of kernels"}; wrap the step in scope() or noGrad(), or take a smaller batch; memory() lists everything`;
   }
 
-  #place(block: Block, storage: WasmStorage): WasmStorage {
+  #place(block: Block, storage: WasmStorage, writer: "job" | "host"): WasmStorage {
     const { bytes } = block;
+    const find = () => (writer === "job" ? this.allocator.allocate(bytes) : this.allocator.allocateRested(bytes));
     try {
-      block.address = this.allocator.allocate(bytes);
+      block.address = find();
     } catch (error) {
       if (bytes > this.allocator.maximumBytes || this.#sweep(this.#clock) === 0) throw error;
-      block.address = this.allocator.allocate(bytes);
+      block.address = find();
     }
     block.usedAt = this.#clock;
     this.#young.push(storage);
@@ -144,9 +168,10 @@ export class Residents {
     const block = storage.holding;
     const { host, bytes } = block;
     if (!host) return;
-    this.#place(block, storage);
+    this.#place(block, storage, "host");
     block.host = null;
-    this.viewOf(block).set(host);
+    block.writtenBy = 0;
+    this.memory.window(block).set(host);
     this.#limit.bytes += 2 * bytes;
     this.#limit.count += 2;
   }
@@ -185,7 +210,7 @@ export class Residents {
     for (const block of this.#old) {
       if (block.isKept || block.usedAt >= time) continue;
       this.#stopWatching(block);
-      block.host = this.viewOf(block).slice();
+      block.host = this.memory.peek(block).slice();
       this.allocator.release(block.address, block.bytes);
       freed += block.bytes;
     }

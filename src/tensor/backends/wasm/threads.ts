@@ -1,5 +1,6 @@
 import { ConfigError } from "../../errors.ts";
 import type { Allocator } from "./allocator.ts";
+import type { Jobs } from "./jobs.ts";
 import { canShareMemory, processors, requestedThreads, startThread, type Thread } from "./platform.ts";
 
 /** Words of the pool; see `assembly/pool.ts`. */
@@ -33,6 +34,7 @@ export class Threads {
     readonly module: WebAssembly.Module,
     readonly memory: WebAssembly.Memory,
     readonly allocator: Allocator,
+    readonly jobs: Jobs,
   ) {
     this.#placeScratch(0, allocator.allocate(this.#scratchBytes));
     this.set(Math.min(requestedThreads() ?? Math.min(processors(), MOST_BY_DEFAULT), MOST));
@@ -52,6 +54,7 @@ export class Threads {
   set(count: number): void {
     if (!Number.isInteger(count) || count < 1 || count > MOST)
       throw new ConfigError(`setThreads: a whole number from 1 to ${MOST} is needed, not ${count}`);
+    this.jobs.clear();
     this.#count = canShareMemory() ? count : 1;
     while (this.#workers.length < this.#count - 1) this.#start();
     const words = new Int32Array(this.memory.buffer);
@@ -60,9 +63,10 @@ export class Threads {
     Atomics.notify(words, WAKE >> 2);
   }
 
-  /** Sees to it that each thread has that much scratch; called between jobs. */
+  /** Sees to it that each thread has that much scratch; waits for the jobs that use it. */
   needScratch(bytes: number): void {
     if (bytes <= this.#scratchBytes) return;
+    this.jobs.settle();
     const fresh = this.#scratch.map(() => this.allocator.allocate(bytes));
     for (const address of this.#scratch) this.allocator.release(address, this.#scratchBytes);
     this.#scratchBytes = bytes;

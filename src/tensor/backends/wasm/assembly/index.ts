@@ -1,1 +1,1 @@
-export { alone, serve, together } from "./pool";
+export { abandon, alone, launch, serve, settle } from "./pool";

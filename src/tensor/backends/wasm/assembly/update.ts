@@ -1,14 +1,15 @@
 // Optimiser steps in place; see `update` of the cpu device for the equations.
 
-import { float, int, storeLanes } from "./job";
+import { ARGUMENTS, address, int, storeLanes } from "./job";
 import { findTensor, first, last, operands } from "./tensors";
 
 const NESTEROV = 3;
-const NUMBERS = 8;
+const FACTOR = 4;
+const NUMBERS = 8; // the first one stands elsewhere: a job before this one computes it
 
 @inline
 function number(n: i32): v128 {
-  return f32x4.splat(float(NUMBERS + n));
+  return v128.load32_splat(n === 0 ? address(FACTOR) : ARGUMENTS + (<usize>(NUMBERS + n) << 2));
 }
 
 /** numbers: gradScale, β₁, 1 − β₁, β₂, 1 − β₂, ε, step size, decay of the gradient, before and after. */

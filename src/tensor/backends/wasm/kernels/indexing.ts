@@ -65,7 +65,7 @@ function writeArguments(
 }
 
 function areInRange(device: WasmDevice, indices: Operand, count: number): boolean {
-  const view = device.view(indices.storage as WasmStorage);
+  const view = device.peek((indices.storage as WasmStorage).holding);
   for (let i = 0; i < view.length; i++) if (view[i]! < 0 || view[i]! >= count) return false;
   return true;
 }

@@ -48,10 +48,7 @@ export const reductions = {
         Kernel.sumOfSquares,
         tensors.map((tensor) => [tensor]),
       );
-      const sums = device.view({ dtype: "float32", size: tiles, address: parts });
-      let total = 0;
-      for (const part of sums) total += part;
-      device.view(out.storage as WasmStorage)[0] = total;
+      reduceLayers(device, Reduction.sum, parts, addressOf(out), { outer: 1, count: tiles, inner: 1 });
     });
     return true;
   },
@@ -126,7 +123,7 @@ export function reduceRows(
   total: number,
 ): void {
   const { ints } = device;
-  const tileRows = Math.max(1, Math.floor(TILE_CELLS / count));
+  const tileRows = Math.max(1, Math.floor(TILE_CELLS / Math.max(1, count)));
   ints[0] = to;
   ints[1] = from;
   ints[2] = operation;

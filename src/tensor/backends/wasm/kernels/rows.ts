@@ -99,7 +99,7 @@ function runRows(
 
 /** How many rows have a label. @throws {ShapeError} for a label that is no column */
 function countLabels(device: WasmDevice, logits: Operand, labels: Operand): number {
-  const view = device.view(labels.storage as WasmStorage);
+  const view = device.peek((labels.storage as WasmStorage).holding);
   const classes = logits.shape[1]!;
   let count = 0;
   for (let i = 0; i < view.length; i++) {

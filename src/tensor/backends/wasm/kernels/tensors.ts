@@ -14,18 +14,18 @@ export function tilesOf(tensors: readonly Operand[]): number {
 
 /** Runs a kernel over several tensors at once, each with its operands of the same size. */
 export function runTensors(device: WasmDevice, kernel: Kernel, tensors: readonly (readonly Operand[])[]): void {
-  device.withBlock(4 * ROW * tensors.length, (address) => {
-    const table = device.view({ dtype: "int32", size: ROW * tensors.length, address });
-    let tiles = 0;
-    let cells = 0;
-    for (const [row, operands] of tensors.entries()) {
-      const { size } = operands[0]!.storage;
-      table[ROW * row] = tiles;
-      table[ROW * row + 1] = size;
-      for (let n = 0; n < operands.length; n++) table[ROW * row + 2 + n] = addressOf(operands[n]!);
-      tiles += Math.ceil(size / TILE_CELLS);
-      cells += size;
-    }
+  const table = new Array<number>(ROW * tensors.length).fill(0);
+  let tiles = 0;
+  let cells = 0;
+  for (const [row, operands] of tensors.entries()) {
+    const { size } = operands[0]!.storage;
+    table[ROW * row] = tiles;
+    table[ROW * row + 1] = size;
+    for (let n = 0; n < operands.length; n++) table[ROW * row + 2 + n] = addressOf(operands[n]!);
+    tiles += Math.ceil(size / TILE_CELLS);
+    cells += size;
+  }
+  device.withTable(table, (address) => {
     const { ints } = device;
     ints[0] = address;
     ints[1] = tensors.length;
