@@ -18,7 +18,7 @@ const HEADS = 6;
 const HEAD_SIZE = 7;
 const SCALE = 8; // 1 / √dh
 
-/** Keys, rounded up to whole panels: the row length of the weights. */
+/** Keys, rounded up to pairs of vectors, as panels are: the row length of the weights. */
 let width: i32 = 0;
 let included: usize = 0;
 let panels: usize = 0;
@@ -28,11 +28,10 @@ let packed: usize = 0;
 
 /** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, packed rows. */
 function layOut(n: i32, size: i32): void {
-  const most = tileColumns() - 1;
-  width = (n + most) & ~most;
+  width = (n + 7) & ~7;
   included = scratch + TILE_BYTES;
   panels = included + (<usize>width << 2);
-  weights = panels + (<usize>(width * ((size + most) & ~most)) << 2);
+  weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
   slopes = weights + (<usize>(n * width) << 2);
   packed = slopes + (<usize>(n * width) << 2);
 }
@@ -87,36 +86,45 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
 
 // The rows of weights are whole panels: two vectors at once, see elementwise.ts.
 
+const LOWEST = memory.data<f32>([-Infinity]);
+
 function softmaxRow(row: usize): void {
   const scale = f32x4.splat(float(SCALE));
-  const lowest = f32x4.splat(-Infinity);
+  const lowest = v128.load32_splat(LOWEST);
+  const halves = scratch; // of a pair of vectors, which are joined from their last use on backwards
   const end = row + (<usize>width << 2);
-  let largest = lowest;
-  let counts = included;
+  const toCounts = included - row;
+  let largest0 = lowest;
+  let largest1 = lowest;
   for (let at = row; at < end; at += 32) {
     const x0 = v128.load(at);
     const x1 = v128.load(at, 16);
-    const counts0 = v128.load(counts);
-    const counts1 = v128.load(counts, 16);
-    const score0 = v128.bitselect(f32x4.mul(x0, scale), lowest, counts0);
-    const score1 = v128.bitselect(f32x4.mul(x1, scale), lowest, counts1);
-    v128.store(at, score0);
-    v128.store(at, score1, 16);
-    largest = f32x4.pmax(f32x4.pmax(largest, score0), score1); // passes over NaN, which the exponentials bring back
-    counts += 32;
+    const counts0 = v128.load(at + toCounts);
+    const counts1 = v128.load(at + toCounts, 16);
+    // passes over NaN, which the exponentials bring back
+    largest0 = f32x4.pmax(largest0, v128.bitselect(x0, lowest, counts0));
+    largest1 = f32x4.pmax(largest1, v128.bitselect(x1, lowest, counts1));
   }
-  const shift = f32x4.splat(maxLanes(largest));
-  let sum = f32x4.splat(0);
+  v128.store(halves, largest0);
+  v128.store(halves, largest1, 16);
+  const shift = f32x4.splat(maxLanes(f32x4.pmax(v128.load(halves), v128.load(halves, 16))));
+  let sum0 = f32x4.splat(0);
+  let sum1 = f32x4.splat(0);
   for (let at = row; at < end; at += 32) {
     const x0 = v128.load(at);
     const x1 = v128.load(at, 16);
-    const e0 = expOfNegative(f32x4.sub(x0, shift));
-    const e1 = expOfNegative(f32x4.sub(x1, shift));
+    const counts0 = v128.load(at + toCounts);
+    const counts1 = v128.load(at + toCounts, 16);
+    const e0 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x0, shift), scale)), counts0);
+    const e1 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x1, shift), scale)), counts1);
     v128.store(at, e0);
     v128.store(at, e1, 16);
-    sum = f32x4.add(f32x4.add(sum, e0), e1);
+    sum0 = f32x4.add(sum0, e0);
+    sum1 = f32x4.add(sum1, e1);
   }
-  const factor = f32x4.splat(1 / sumLanes(sum));
+  v128.store(halves, sum0);
+  v128.store(halves, sum1, 16);
+  const factor = f32x4.splat(1 / sumLanes(f32x4.add(v128.load(halves), v128.load(halves, 16))));
   for (let at = row; at < end; at += 32) {
     const e0 = v128.load(at);
     const e1 = v128.load(at, 16);

@@ -29,12 +29,12 @@ function select(mask: v128, yes: v128, no: v128): v128 {
 
 /**
  * The polynomial of eʳ, the highest power first; 1 / ln 2; ln 2 in two parts, the first with few bits, so that its products
- * with whole numbers are exact (Cody & Waite 1980); 1.5 · 2²³, a float without a fraction whose lowest bits count like an
- * integer's; where e^x ends to be a normal number.
+ * with whole numbers are exact (Cody & Waite 1980); 1.5 · 2²³ + 127, a float without a fraction whose lowest eight bits are
+ * the exponent of 1; −127 ln 2, where that of e^x becomes 0.
  */
 const EXP = memory.data<f32>([
   0.001395080704241991, 0.008369073271751404, 0.04166620224714279, 0.16666516661643982, 0.5, 1, 1.44269504, -0.693359375,
-  2.1219444e-4, 12582912, -87.3,
+  2.1219444e-4, 12583039, -88.02969193111305,
 ]);
 const INVERSE = 6;
 const HIGH = 7;
@@ -45,7 +45,7 @@ const LOWEST = 10;
 /** n = x / ln 2 rounded to a whole number, plus SHIFT. */
 @inline
 function powersIn(x: v128): v128 {
-  return f32x4.add(f32x4.mul(x, constant(EXP, INVERSE)), constant(EXP, SHIFT));
+  return madd(x, constant(EXP, INVERSE), constant(EXP, SHIFT));
 }
 
 /** eʳ for |r| ≤ ½ ln 2. */
@@ -74,13 +74,14 @@ function expOfSum(x: v128, low: v128): v128 {
   // 2ⁿ in two factors: n reaches from below the smallest normal exponent to above the largest.
   const whole = i32x4.sub(shifted, constant(EXP, SHIFT));
   const half = i32x4.shr_s(whole, 1);
-  return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
+  const one = constant(EXP, SHIFT);
+  return f32x4.mul(f32x4.mul(p, powerOfTwo(i32x4.add(half, one))), powerOfTwo(i32x4.add(i32x4.sub(whole, half), one)));
 }
 
-/** 2ⁿ of the lowest eight bits of n. */
+/** 2ⁿ of n + SHIFT; 0 for n = −127. */
 @inline
-function powerOfTwo(n: v128): v128 {
-  return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
+function powerOfTwo(shifted: v128): v128 {
+  return i32x4.shl(shifted, 23);
 }
 
 @inline
@@ -88,13 +89,13 @@ export function exp(x: v128): v128 {
   return expOfSum(x, splat(0));
 }
 
-/** e^x for x ≤ 0, as softmax needs it: what is no normal number becomes 0. */
+/** e^x for x ≤ 0, as softmax needs it: what is much smaller than normal numbers becomes 0. */
 @inline
 export function expOfNegative(x: v128): v128 {
   const clamped = f32x4.pmax(x, constant(EXP, LOWEST));
   const shifted = powersIn(clamped);
   const p = expOfSmall(withoutPowers(clamped, f32x4.sub(shifted, constant(EXP, SHIFT))));
-  return v128.andnot(f32x4.mul(p, powerOfTwo(shifted)), f32x4.lt(x, constant(EXP, LOWEST)));
+  return f32x4.mul(p, powerOfTwo(shifted));
 }
 
 /** ln x = e ln 2 + ln(1 + f) with f between √½ − 1 and √2 − 1. */

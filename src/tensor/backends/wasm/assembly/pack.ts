@@ -1,13 +1,14 @@
 // Copies of operands in the order in which the register tile reads them.
 
-import { tileColumns } from "./register-tile";
+import { panelColumns, wideColumns } from "./register-tile";
 
 /** Steps that are copied for all panels before the next ones: their cache lines are then read once. */
 const STEPS: i32 = 16;
 
 /**
  * Cells of `width` at each of `depth` steps, where a step is contiguous in memory (the operand's inner dimension is its
- * first axis): to[panel][step][width] = from[step][panel · width + …], zeros beyond `count`.
+ * first axis): to[panel][step][width] = from[step][panel · width + …]. Beyond `count` stands what comes next in memory; it
+ * counts in no result that is kept.
  */
 @inline
 function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32, count: i32): void {
@@ -16,20 +17,8 @@ function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32
     for (let start = 0; start < count; start += width) {
       let source = from + ((<usize>first * stride + start) << 2);
       let target = to + (<usize>(start * depth + first * width) << 2);
-      const filled = min(width, count - start);
       for (let k = 0; k < steps; k++) {
-        if (filled === width) {
-          v128.store(target, v128.load(source));
-          if (width === 6) store<u64>(target, load<u64>(source, 16), 16);
-          else v128.store(target, v128.load(source, 16), 16);
-          if (width === 16) {
-            v128.store(target, v128.load(source, 32), 32);
-            v128.store(target, v128.load(source, 48), 48);
-          }
-        } else {
-          memory.fill(target, 0, width << 2);
-          for (let i = 0; i < filled; i++) store<u32>(target + (<usize>i << 2), load<u32>(source + (<usize>i << 2)));
-        }
+        copyCells(width, source, target);
         source += stride << 2;
         target += width << 2;
       }
@@ -37,10 +26,25 @@ function packSteps(width: i32, from: usize, stride: usize, to: usize, depth: i32
   }
 }
 
+@inline
+function copyCells(count: i32, from: usize, to: usize): void {
+  const first = v128.load(from);
+  if (count === 6) {
+    store<u64>(to, load<u64>(from, 16), 16);
+    v128.store(to, first);
+    return;
+  }
+  const second = v128.load(from, 16);
+  v128.store(to, first);
+  v128.store(to, second, 16);
+  if (count === 16) copyCells(8, from + 32, to + 32);
+}
+
 /** Panels of a tile's columns of a row-major [inner, columns] operand. */
 export function packColumns(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
-  if (tileColumns() === 16) packSteps(16, from, stride, to, depth, columns);
-  else packSteps(8, from, stride, to, depth, columns);
+  const wide = wideColumns(columns);
+  packSteps(16, from, stride, to, depth, wide);
+  packSteps(8, from + (<usize>wide << 2), stride, to + (<usize>(wide * depth) << 2), depth, columns - wide);
 }
 
 /** Panels of 6 rows of an operand that is stored as [inner, rows]. */
@@ -50,9 +54,9 @@ export function packRows(from: usize, stride: usize, to: usize, depth: i32, rows
 
 /** Panels of a tile's columns of an operand stored as [columns, inner]; beyond the last one that one stands again. */
 export function packAcross(from: usize, stride: usize, to: usize, depth: i32, columns: i32): void {
-  const tile = tileColumns();
   const step = stride << 2;
-  for (let start = 0; start < columns; start += tile) {
+  for (let start = 0; start < columns; ) {
+    const tile = panelColumns(columns - start);
     const left = columns - start - 1;
     const source = from + <usize>start * step;
     for (let row = 0; row < tile; row += 4) {
@@ -63,6 +67,7 @@ export function packAcross(from: usize, stride: usize, to: usize, depth: i32, co
       packFour(r0, r1, r2, r3, to + (<usize>row << 2), tile << 2, depth);
     }
     to += <usize>(depth * tile) << 2;
+    start += tile;
   }
 }
 

@@ -16,11 +16,27 @@ export function tileColumns(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? load<i32>(COLUMNS) : 8;
 }
 
+/** Columns of a panel that begins with `left` columns left: the last ones take a narrow tile where they fit into it. */
+// @ts-expect-error: decorator
+@inline
+export function panelColumns(left: i32): i32 {
+  return left > 8 ? tileColumns() : 8;
+}
+
+/** How many of these columns stand in panels of 16. */
+// @ts-expect-error: decorator
+@inline
+export function wideColumns(columns: i32): i32 {
+  if (tileColumns() === 8) return 0;
+  const rest = columns & 15;
+  return rest > 8 ? columns : columns - rest;
+}
+
 /**
  * The first `height` rows and `width` columns of a tile of results: a product over `depth` steps of the inner dimension.
  *
  * @param a its rows of A, a panel [depth][6]
- * @param b its columns of B, a panel [depth][8 or 16]
+ * @param b its columns of B, a panel [depth][panelColumns(width)]
  * @param stride bytes from one row to the next, in the results and in `addend`
  * @param bias what each row starts with, or `NO_BIAS`; read to the tile's full width
  * @param addend what is added at last, 0 for nothing; may be `to`
@@ -38,7 +54,7 @@ export function packedTile(
   bias: usize,
   addend: usize,
 ): void {
-  if (tileColumns() === 16) packedTile16(a, b, depth, to, stride, height, width, bias, addend);
+  if (panelColumns(width) === 16) packedTile16(a, b, depth, to, stride, height, width, bias, addend);
   else packedTile8(a, b, depth, to, stride, height, width, bias, addend);
 }
 
@@ -57,6 +73,6 @@ export function rowsTile(
   bias: usize,
   addend: usize,
 ): void {
-  if (tileColumns() === 16) rowsTile16(a, lda, b, depth, to, stride, height, width, bias, addend);
+  if (panelColumns(width) === 16) rowsTile16(a, lda, b, depth, to, stride, height, width, bias, addend);
   else rowsTile8(a, lda, b, depth, to, stride, height, width, bias, addend);
 }
