@@ -19,7 +19,7 @@ export function registerTiles() {
 /** The rows of A stand in a panel [depth][6]. */
 function packedTile(width) {
   const loads = rows((i) => `v128.load32_splat(a, ${4 * i})`);
-  return tile(`packedTile${width}`, "a: usize", [], loads, [`a += ${4 * ROWS};`], width);
+  return tile(`packedTile${width}`, "a: usize, step: usize", [], loads, ["a += step;"], width);
 }
 
 /** The rows of A stand `lda` cells apart; beyond `height` the last one is read again. */
@@ -50,8 +50,8 @@ export function ${name}(
   }
   const direct = height === ${ROWS} && width === ${width} && !addend;
   let at = direct ? to : scratch;
-  const step = direct ? stride : ${4 * width};
-  ${lines(rows((i) => lines([...vectors.map((j) => `v128.store(at, c${i}_${j}, ${16 * j});`), "at += step;"])))}
+  const down = direct ? stride : ${4 * width};
+  ${lines(rows((i) => lines([...vectors.map((j) => `v128.store(at, c${i}_${j}, ${16 * j});`), "at += down;"])))}
   if (!direct) finishTile(${width}, to, stride, height, width, addend);
 }`;
 }

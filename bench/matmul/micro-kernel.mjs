@@ -7,8 +7,8 @@ const sources = new URL("../../src/tensor/backends/wasm/assembly/", import.meta.
 const DEPTH = 384;
 const TIMES = 1000;
 
-/** Where the panels of A and B and the tile are, and its row length in bytes; a whole tile by itself. */
-const places = (columns) => [65_536, 131_072, DEPTH, 262_144, 4 * columns, 6, columns, 1984, 0];
+/** The panel of A and the bytes of its steps, that of B, the tile and its row length in bytes; a whole tile by itself. */
+const places = (columns) => [65_536, 24, 131_072, DEPTH, 262_144, 4 * columns, 6, columns, 1984, 0];
 
 /** @returns one call's operations, and what makes it */
 export async function compileMicroKernel(hasFusedMultiplyAdd, columns) {

@@ -4,7 +4,7 @@
 
 import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
 import { expOfNegative } from "./mathematics";
-import { packAcross, packColumns, packRows } from "./pack";
+import { packAcross, packColumns } from "./pack";
 import { NO_BIAS, packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
@@ -24,16 +24,14 @@ let included: usize = 0;
 let panels: usize = 0;
 let weights: usize = 0;
 let slopes: usize = 0;
-let packed: usize = 0;
 
-/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, packed rows. */
+/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient. */
 function layOut(n: i32, size: i32): void {
   width = (n + 7) & ~7;
   included = scratch + TILE_BYTES;
   panels = included + (<usize>width << 2);
   weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
   slopes = weights + (<usize>(n * width) << 2);
-  packed = slopes + (<usize>(n * width) << 2);
 }
 
 /** out[n, columns] = a[n, depth] · the packed panels, where a row of a is `lda` cells long and one of out `ldc`. */
@@ -52,17 +50,16 @@ function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n
 
 /** out[n, columns] = aᵀ · the packed panels, where a [n, n] has rows of `width` cells. */
 function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i32): void {
-  packRows(a, width, packed, n, n);
-  let from = packed;
+  const step = <usize>width << 2;
   const tile = tileColumns();
   for (let i = 0; i < n; i += 6) {
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      packedTile(from, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
+      packedTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
       panel += <usize>(n * tile) << 2;
     }
-    from += <usize>n * 24;
+    a += 24;
   }
 }
 

@@ -1,6 +1,6 @@
 // C = op(A) op(B) (+ bias + residual, or GELU of it), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once (or from panels of 6 rows
-// when it is transposed), and a tile of results stays in registers over a block of the inner dimension.
+// multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once (when it is transposed, from
+// panels of 6 rows, or in place for few columns), and a tile of results stays in registers over a block of the inner dimension.
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
@@ -35,6 +35,9 @@ const BATCH = 21; // (size, step of A, step of B) an axis, the last axis first
 
 /** Scratch: one register tile, then the panels of B, then those of A. */
 const B_BYTES: usize = 1 << 19;
+
+/** Up to so many columns of a tile, copying rows of A costs more than their own order does. */
+const FEW_COLUMNS: i32 = 64;
 
 let packedJob: i32 = -1;
 let packedPart: i32 = -1;
@@ -94,11 +97,15 @@ function block(
     const first = k === start;
     const last = k + depth >= end;
     const lda = int(LDA);
-    const packed = int(TRANSPOSE_A) !== 0;
-    let from = a + ((<usize>row * lda + k) << 2);
-    if (packed) {
+    const transposed = int(TRANSPOSE_A) !== 0;
+    let from = a + ((<usize>(transposed ? k * lda + row : row * lda + k)) << 2);
+    let step = <usize>lda << 2; // from one cell of the inner dimension to the next, of a transposed operand
+    let next: usize = transposed ? 24 : step * 6; // to the next rows
+    if (transposed && columns > FEW_COLUMNS) {
+      packRows(from, lda, panels + B_BYTES, depth, rows);
       from = panels + B_BYTES;
-      packRows(a + ((<usize>k * lda + row) << 2), lda, from, depth, rows);
+      step = 24;
+      next = step * depth;
     }
     const stride = <usize>int(N) << 2;
     for (let i = 0; i < rows; i += 6) {
@@ -111,7 +118,7 @@ function block(
       let panel = panels;
       for (let j = 0; j < columns; j += tile) {
         const width = min(tile, columns - j);
-        if (packed) packedTile(from, panel, depth, to, stride, height, width, bias, addend);
+        if (transposed) packedTile(from, step, panel, depth, to, stride, height, width, bias, addend);
         else rowsTile(from, lda, panel, depth, to, stride, height, width, bias, addend);
         to += bytes;
         if (hasBias) bias += bytes;
@@ -119,7 +126,7 @@ function block(
         panel += bytes * depth;
       }
       if (last && int(GELU)) geluRows(c + offset, stride, height, columns);
-      from += <usize>(packed ? depth : lda) * 24;
+      from += next;
     }
     k += depth;
   } while (k < end);

@@ -35,7 +35,7 @@ export function wideColumns(columns: i32): i32 {
 /**
  * The first `height` rows and `width` columns of a tile of results: a product over `depth` steps of the inner dimension.
  *
- * @param a its rows of A, a panel [depth][6]
+ * @param a its rows of A: 6 cells beside each other, `step` bytes from those of one step to those of the next
  * @param b its columns of B, a panel [depth][panelColumns(width)]
  * @param stride bytes from one row to the next, in the results and in `addend`
  * @param bias what each row starts with, or `NO_BIAS`; read to the tile's full width
@@ -45,6 +45,7 @@ export function wideColumns(columns: i32): i32 {
 @inline
 export function packedTile(
   a: usize,
+  step: usize,
   b: usize,
   depth: i32,
   to: usize,
@@ -54,8 +55,8 @@ export function packedTile(
   bias: usize,
   addend: usize,
 ): void {
-  if (panelColumns(width) === 16) packedTile16(a, b, depth, to, stride, height, width, bias, addend);
-  else packedTile8(a, b, depth, to, stride, height, width, bias, addend);
+  if (panelColumns(width) === 16) packedTile16(a, step, b, depth, to, stride, height, width, bias, addend);
+  else packedTile8(a, step, b, depth, to, stride, height, width, bias, addend);
 }
 
 /** The same where the rows of A stand `lda` cells apart. */
