@@ -10,19 +10,19 @@
 const ROWS = 6;
 const WIDTHS = [8, 16];
 
-/** @returns source of packedTile8, rowsTile8, packedTile16 and rowsTile16 */
+/** @returns source of columnsTile8, rowsTile8, columnsTile16 and rowsTile16 */
 export function registerTiles() {
-  const tiles = WIDTHS.flatMap((width) => [packedTile(width), rowsTile(width)]);
+  const tiles = WIDTHS.flatMap((width) => [columnsTile(width), rowsTile(width)]);
   return ['import { finishTile } from "./finish-tile";', 'import { madd, scratch } from "./job";', ...tiles].join("\n");
 }
 
-/** The rows of A stand in a panel [depth][6]. */
-function packedTile(width) {
+/** A stands by columns, `step` bytes from one to the next. */
+function columnsTile(width) {
   const loads = rows((i) => `v128.load32_splat(a, ${4 * i})`);
-  return tile(`packedTile${width}`, "a: usize, step: usize", [], loads, ["a += step;"], width);
+  return tile(`columnsTile${width}`, "a: usize, step: usize", [], loads, ["a += step;"], width);
 }
 
-/** The rows of A stand `lda` cells apart; beyond `height` the last one is read again. */
+/** A stands by rows, `lda` cells from one to the next; beyond `height` the last one is read again. */
 function rowsTile(width) {
   const pointers = rows((i) => `let r${i} = a + (<usize>lda << 2) * min(${i}, height - 1);`);
   const loads = rows((i) => `v128.load32_splat(r${i})`);

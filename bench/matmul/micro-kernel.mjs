@@ -12,7 +12,7 @@ const places = (columns) => [65_536, 24, 131_072, DEPTH, 262_144, 4 * columns, 6
 
 /** @returns one call's operations, and what makes it */
 export async function compileMicroKernel(hasFusedMultiplyAdd, columns) {
-  const entry = `export { packedTile${columns} as tile } from "./register-tile.generated";`;
+  const entry = `export { columnsTile${columns} as tile } from "./register-tile.generated";`;
   const files = readdirSync(sources);
   let binary;
   const options = ["entry.ts", "--outFile", "micro.wasm", "--runtime", "stub", "-O3", "--noAssert", "--importMemory"];

@@ -5,7 +5,7 @@
 import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
-import { NO_BIAS, packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
 const GRAD_QKV = 0; // or the output of the forward kernel
@@ -56,7 +56,7 @@ function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      packedTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
+      columnsTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
       panel += <usize>(n * tile) << 2;
     }
     a += 24;

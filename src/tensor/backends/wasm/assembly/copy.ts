@@ -1,6 +1,6 @@
 // Copies between strided views of 4-byte cells: permute, slice, pad and concat are this with different strides.
 
-import { address, int, storeLanes } from "./job";
+import { address, int, scratch, storeLanes } from "./job";
 
 const OUT = 0;
 const FROM = 1;
@@ -12,20 +12,51 @@ const TILE_ROWS = 6;
 const AXES = 7; // outer axes
 const SIZES = 8; // (size, step of from, step of out) an axis, the last one first
 
+/** Where the tile's next row begins in both arrays; how far it is along each outer axis stands in scratch. */
+let from: usize = 0;
+let out: usize = 0;
+
 export function copyTile(tile: i32): void {
-  const last = min(int(ROWS), (tile + 1) * int(TILE_ROWS));
-  for (let row = tile * int(TILE_ROWS); row < last; row++) {
-    let from = address(FROM);
-    let out = address(OUT);
-    let rest = row;
-    for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
-      const size = int(SIZES + 3 * axis);
-      const index = rest % size;
-      rest /= size;
-      from += (index * int(SIZES + 3 * axis + 1)) << 2;
-      out += (index * int(SIZES + 3 * axis + 2)) << 2;
-    }
+  const first = tile * int(TILE_ROWS);
+  const last = min(int(ROWS), first + int(TILE_ROWS));
+  goTo(first);
+  for (let row = first; row < last; row++) {
     copyRow(from, out, int(LENGTH));
+    goOn();
+  }
+}
+
+function goTo(row: i32): void {
+  from = address(FROM);
+  out = address(OUT);
+  for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
+    const size = int(SIZES + 3 * axis);
+    const index = row % size;
+    row /= size;
+    store<i32>(scratch + (<usize>axis << 2), index);
+    from += (index * int(SIZES + 3 * axis + 1)) << 2;
+    out += (index * int(SIZES + 3 * axis + 2)) << 2;
+  }
+}
+
+/** To the next row. Axes that are through begin anew; divisions, as in `goTo`, would take longer than short rows. */
+@inline
+function goOn(): void {
+  for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
+    const at = scratch + (<usize>axis << 2);
+    const index = load<i32>(at) + 1;
+    const size = int(SIZES + 3 * axis);
+    const fromStep = int(SIZES + 3 * axis + 1) << 2;
+    const outStep = int(SIZES + 3 * axis + 2) << 2;
+    from += fromStep;
+    out += outStep;
+    if (index < size) {
+      store<i32>(at, index);
+      return;
+    }
+    store<i32>(at, 0);
+    from -= size * fromStep;
+    out -= size * outStep;
   }
 }
 

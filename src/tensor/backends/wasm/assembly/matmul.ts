@@ -8,7 +8,7 @@ import { address, int, scratch, storeLanes } from "./job";
 import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { NO_BIAS, packedTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -118,7 +118,7 @@ function block(
       let panel = panels;
       for (let j = 0; j < columns; j += tile) {
         const width = min(tile, columns - j);
-        if (transposed) packedTile(from, step, panel, depth, to, stride, height, width, bias, addend);
+        if (transposed) columnsTile(from, step, panel, depth, to, stride, height, width, bias, addend);
         else rowsTile(from, lda, panel, depth, to, stride, height, width, bias, addend);
         to += bytes;
         if (hasBias) bias += bytes;

@@ -1,7 +1,7 @@
 // The register tile of this machine: 6 × 16 results where its vectors have 256 bits, else 6 × 8 (see
 // scripts/register-tiles.mjs, which writes the loops). Cells have the same bits in both.
 
-import { packedTile16, packedTile8, rowsTile16, rowsTile8 } from "./register-tile.generated";
+import { columnsTile16, columnsTile8, rowsTile16, rowsTile8 } from "./register-tile.generated";
 
 /** Columns of a tile, 8 or 16; the host writes it. */
 const COLUMNS: usize = 1920;
@@ -34,6 +34,7 @@ export function wideColumns(columns: i32): i32 {
 
 /**
  * The first `height` rows and `width` columns of a tile of results: a product over `depth` steps of the inner dimension.
+ * A stands by columns.
  *
  * @param a its rows of A: 6 cells beside each other, `step` bytes from those of one step to those of the next
  * @param b its columns of B, a panel [depth][panelColumns(width)]
@@ -43,7 +44,7 @@ export function wideColumns(columns: i32): i32 {
  */
 // @ts-expect-error: decorator
 @inline
-export function packedTile(
+export function columnsTile(
   a: usize,
   step: usize,
   b: usize,
@@ -55,11 +56,11 @@ export function packedTile(
   bias: usize,
   addend: usize,
 ): void {
-  if (panelColumns(width) === 16) packedTile16(a, step, b, depth, to, stride, height, width, bias, addend);
-  else packedTile8(a, step, b, depth, to, stride, height, width, bias, addend);
+  if (panelColumns(width) === 16) columnsTile16(a, step, b, depth, to, stride, height, width, bias, addend);
+  else columnsTile8(a, step, b, depth, to, stride, height, width, bias, addend);
 }
 
-/** The same where the rows of A stand `lda` cells apart. */
+/** The same where A stands by rows, `lda` cells from one to the next. */
 // @ts-expect-error: decorator
 @inline
 export function rowsTile(
