@@ -64,6 +64,18 @@ export function loadLanes(from: usize, count: i32, fill: v128): v128 {
   return count >= 4 ? cells : v128.bitselect(cells, fill, lanes(count));
 }
 
+/** 64 bytes that nobody writes to: where sums begin that are to be joined, see `sumOfTwo`. */
+export const ZEROS: usize = 1984;
+
+/** even + odd, by way of memory: engines join pairs of vectors from a pair of stores backwards, loops included. */
+@inline
+export function sumOfTwo(even: v128, odd: v128): v128 {
+  const to = scratch;
+  v128.store(to, even);
+  v128.store(to, odd, 16);
+  return f32x4.add(v128.load(to), v128.load(to, 16));
+}
+
 /** Σ over the lanes. */
 @inline
 export function sumLanes(x: v128): f32 {

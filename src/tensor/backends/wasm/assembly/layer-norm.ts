@@ -1,6 +1,6 @@
 // Layer normalisation over rows: x̂ = (x − μ) / √(σ² + ε) with σ² the mean of squared deviations.
 
-import { address, float, int, lanes, loadLanes, madd, storeLanes, sumLanes } from "./job";
+import { address, float, int, lanes, loadLanes, madd, storeLanes, sumLanes, sumOfTwo, ZEROS } from "./job";
 
 const OUT = 0;
 const X = 1;
@@ -102,15 +102,30 @@ export function layerNormBackwardTile(tile: i32): void {
 }
 
 function backwardRow(x: usize, weight: usize, grad: usize, out: usize, length: i32): void {
-  let sum = f32x4.splat(0);
-  let alongX = f32x4.splat(0);
-  for (let i = 0; i < length; i += 4) {
-    const at = <usize>i << 2;
-    const whole = f32x4.mul(v128.load(grad + at), v128.load(weight + at));
-    const g = length - i >= 4 ? whole : v128.and(whole, lanes(length - i));
-    const xHat = length - i >= 4 ? standardized(x + at) : v128.and(standardized(x + at), lanes(length - i));
+  const whole = length & ~7;
+  const end = x + (<usize>whole << 2);
+  const toWeight = weight - x;
+  const toGrad = grad - x;
+  let even = v128.load(ZEROS);
+  let odd = v128.load(ZEROS, 16);
+  let alongEven = v128.load(ZEROS);
+  let alongOdd = v128.load(ZEROS, 16);
+  for (let at = x; at < end; at += 32) {
+    const left = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
+    const right = f32x4.mul(v128.load(at + toGrad, 16), v128.load(at + toWeight, 16));
+    even = f32x4.add(even, left);
+    odd = f32x4.add(odd, right);
+    alongEven = madd(left, standardized(at), alongEven);
+    alongOdd = madd(right, standardized(at + 16), alongOdd);
+  }
+  let sum = sumOfTwo(even, odd);
+  let alongX = sumOfTwo(alongEven, alongOdd);
+  for (let at = end, i = length - whole; i > 0; i -= 4) {
+    const mask = lanes(i);
+    const g = v128.and(f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight)), mask);
     sum = f32x4.add(sum, g);
-    alongX = madd(g, xHat, alongX);
+    alongX = madd(g, v128.and(standardized(at), mask), alongX);
+    at += 16;
   }
   const meanG = f32x4.splat(sumLanes(sum) / <f32>length);
   const meanAlong = f32x4.splat(sumLanes(alongX) / <f32>length);
@@ -150,9 +165,22 @@ export function layerNormBackwardWeightTile(tile: i32): void {
     const x = address(X) + (<usize>(row * length) << 2);
     const grad = address(BIAS) + (<usize>(row * length) << 2);
     measure(x, length);
-    for (let i = 0; i < length; i += 4) {
+    let i = 0;
+    for (; i + 8 <= length; i += 8) {
       const at = <usize>i << 2;
-      storeLanes(out + at, madd(v128.load(grad + at), standardized(x + at), v128.load(out + at)), length - i);
+      const left = weightCells(x + at, grad + at, out + at);
+      const right = weightCells(x + at + 16, grad + at + 16, out + at + 16);
+      v128.store(out + at, left);
+      v128.store(out + at, right, 16);
+    }
+    for (; i < length; i += 4) {
+      const at = <usize>i << 2;
+      storeLanes(out + at, weightCells(x + at, grad + at, out + at), length - i);
     }
   }
+}
+
+@inline
+function weightCells(x: usize, grad: usize, sum: usize): v128 {
+  return madd(v128.load(grad), standardized(x), v128.load(sum));
 }
