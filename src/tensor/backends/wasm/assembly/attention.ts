@@ -2,7 +2,7 @@
 // autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
-import { address, float, int, maxLanes, scratch, sumLanes } from "./job";
+import { address, float, int, lanes, maxLanes, scratch, sumLanes } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
 import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
@@ -66,13 +66,15 @@ function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i
 /** weights = softmax(Q Kᵀ / √dh) without the excluded keys; 0 for a query that has none. */
 function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): void {
   const mask = address(MASK) ? address(MASK) + (<usize>(sample * n) << 2) : 0;
-  let any = false;
-  for (let j = 0; j < width; j++) {
-    const counts = j < n && (mask === 0 || load<i32>(mask + (<usize>j << 2)) !== 0);
-    store<i32>(included + (<usize>j << 2), counts ? -1 : 0);
-    any = any || counts;
+  let any = i32x4.splat(0);
+  for (let j = 0; j < width; j += 4) {
+    const at = <usize>j << 2;
+    const isKey = lanes(n - j);
+    const counts = mask === 0 ? isKey : v128.andnot(isKey, i32x4.eq(v128.load(mask + at), i32x4.splat(0)));
+    v128.store(included + at, counts);
+    any = v128.or(any, counts);
   }
-  if (!any) {
+  if (!v128.any_true(any)) {
     memory.fill(weights, 0, <usize>(n * width) << 2);
     return;
   }
