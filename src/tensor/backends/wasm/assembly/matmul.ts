@@ -89,11 +89,9 @@ function block(
   let k = start;
   do {
     const depth = min(int(DEPTH), end - k);
-    if (!whole || packedJob !== job || packedPart !== part) {
-      packB(b, panels, k, depth, column, columns);
-      packedJob = whole ? job : -1;
-      packedPart = part;
-    }
+    const fresh = !whole || packedJob !== job || packedPart !== part;
+    packedJob = whole ? job : -1;
+    packedPart = part;
     const first = k === start;
     const last = k + depth >= end;
     const lda = int(LDA);
@@ -108,25 +106,27 @@ function block(
       next = step * depth;
     }
     const stride = <usize>int(N) << 2;
-    for (let i = 0; i < rows; i += 6) {
-      const height = min(6, rows - i);
-      const offset = <usize>(row + i) * stride + (<usize>column << 2);
+    const down = 6 * stride;
+    let bias = first && address(BIAS) !== 0 ? address(BIAS) + (<usize>column << 2) : NO_BIAS;
+    let panel = panels;
+    for (let j = 0; j < columns; j += tile) {
+      const width = min(tile, columns - j);
+      if (fresh) packB(b, panel, k, depth, column + j, width);
+      const offset = <usize>row * stride + (<usize>(column + j) << 2);
       let to = c + offset;
-      const hasBias = first && address(BIAS) !== 0;
-      let bias = hasBias ? address(BIAS) + (<usize>column << 2) : NO_BIAS;
       let addend = first ? (address(RESIDUAL) ? address(RESIDUAL) + offset : 0) : to;
-      let panel = panels;
-      for (let j = 0; j < columns; j += tile) {
-        const width = min(tile, columns - j);
-        if (transposed) columnsTile(from, step, panel, depth, to, stride, height, width, bias, addend);
-        else rowsTile(from, lda, panel, depth, to, stride, height, width, bias, addend);
-        to += bytes;
-        if (hasBias) bias += bytes;
-        if (addend) addend += bytes;
-        panel += bytes * depth;
+      let x = from;
+      for (let i = 0; i < rows; i += 6) {
+        const height = min(6, rows - i);
+        if (transposed) columnsTile(x, step, panel, depth, to, stride, height, width, bias, addend);
+        else rowsTile(x, lda, panel, depth, to, stride, height, width, bias, addend);
+        if (last && int(GELU)) geluRows(to, stride, height, width);
+        x += next;
+        to += down;
+        if (addend) addend += down;
       }
-      if (last && int(GELU)) geluRows(c + offset, stride, height, columns);
-      from += next;
+      if (bias !== NO_BIAS) bias += bytes;
+      panel += bytes * depth;
     }
     k += depth;
   } while (k < end);
