@@ -2,7 +2,7 @@
 // autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
-import { address, float, int, lanes, maxLanes, scratch, sumLanes } from "./job";
+import { address, float, int, lanes, maxLanes, scratch, sumLanes, sumOfTwo, ZEROS } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
 import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
@@ -24,14 +24,16 @@ let included: usize = 0;
 let panels: usize = 0;
 let weights: usize = 0;
 let slopes: usize = 0;
+let numbers: usize = 0;
 
-/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient. */
+/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, a number of each row. */
 function layOut(n: i32, size: i32): void {
   width = (n + 7) & ~7;
   included = scratch + TILE_BYTES;
   panels = included + (<usize>width << 2);
   weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
   slopes = weights + (<usize>(n * width) << 2);
+  numbers = slopes + (<usize>(n * width) << 2);
 }
 
 /** out[n, columns] = a[n, depth] · the packed panels, where a row of a is `lda` cells long and one of out `ldc`. */
@@ -80,17 +82,28 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
   }
   packAcross(q + (<usize>(stride / 3) << 2), stride, panels, size, n);
   rowsTimesPanels(q, stride, size, weights, width, n, width);
-  for (let i = 0; i < n; i++) softmaxRow(weights + (<usize>(i * width) << 2));
+  softmaxRows(n);
 }
 
-// The rows of weights are whole panels: two vectors at once, see elementwise.ts.
+// The rows of weights are whole panels: two vectors at once, see elementwise.ts. Softmax takes three passes over all rows
+// instead of three over each: what a row has to wait for, its maximum and its sum, is then there long before it is used.
 
 const LOWEST = memory.data<f32>([-Infinity]);
 
-function softmaxRow(row: usize): void {
-  const scale = f32x4.splat(float(SCALE));
+function softmaxRows(n: i32): void {
+  for (let i = 0; i < n; i++) store<f32>(numbers + (<usize>i << 2), maxOfRow(weights + <usize>(i * width << 2)));
+  for (let i = 0; i < n; i++) {
+    const number = numbers + (<usize>i << 2);
+    store<f32>(number, 1 / exponentials(weights + <usize>(i * width << 2), v128.load32_splat(number)));
+  }
+  for (let i = 0; i < n; i++)
+    scaleRow(weights + <usize>(i * width << 2), v128.load32_splat(numbers + (<usize>i << 2)));
+}
+
+/** The largest score of a key that counts; passes over NaN, which the exponentials bring back. */
+@inline
+function maxOfRow(row: usize): f32 {
   const lowest = v128.load32_splat(LOWEST);
-  const halves = scratch; // of a pair of vectors, which are joined from their last use on backwards
   const end = row + (<usize>width << 2);
   const toCounts = included - row;
   let largest0 = lowest;
@@ -100,15 +113,20 @@ function softmaxRow(row: usize): void {
     const x1 = v128.load(at, 16);
     const counts0 = v128.load(at + toCounts);
     const counts1 = v128.load(at + toCounts, 16);
-    // passes over NaN, which the exponentials bring back
     largest0 = f32x4.pmax(largest0, v128.bitselect(x0, lowest, counts0));
     largest1 = f32x4.pmax(largest1, v128.bitselect(x1, lowest, counts1));
   }
-  v128.store(halves, largest0);
-  v128.store(halves, largest1, 16);
-  const shift = f32x4.splat(maxLanes(f32x4.pmax(v128.load(halves), v128.load(halves, 16))));
-  let sum0 = f32x4.splat(0);
-  let sum1 = f32x4.splat(0);
+  return maxLanes(f32x4.pmax(largest0, largest1));
+}
+
+/** e^((x − shift) / √dh) of the keys that count, 0 of the others, in place; answers the sum. */
+@inline
+function exponentials(row: usize, shift: v128): f32 {
+  const scale = f32x4.splat(float(SCALE));
+  const end = row + (<usize>width << 2);
+  const toCounts = included - row;
+  let sum0 = v128.load(ZEROS);
+  let sum1 = v128.load(ZEROS, 16);
   for (let at = row; at < end; at += 32) {
     const x0 = v128.load(at);
     const x1 = v128.load(at, 16);
@@ -121,9 +139,12 @@ function softmaxRow(row: usize): void {
     sum0 = f32x4.add(sum0, e0);
     sum1 = f32x4.add(sum1, e1);
   }
-  v128.store(halves, sum0);
-  v128.store(halves, sum1, 16);
-  const factor = f32x4.splat(1 / sumLanes(f32x4.add(v128.load(halves), v128.load(halves, 16))));
+  return sumLanes(sumOfTwo(sum0, sum1));
+}
+
+@inline
+function scaleRow(row: usize, factor: v128): void {
+  const end = row + (<usize>width << 2);
   for (let at = row; at < end; at += 32) {
     const e0 = v128.load(at);
     const e1 = v128.load(at, 16);

@@ -45,7 +45,7 @@ function runHeads(device: WasmDevice, kernel: Kernel, qkv: Operand, numHeads: nu
   const size = packed / 3 / numHeads;
   const most = device.tileColumns - 1;
   const width = N + most;
-  device.threads.needScratch(4 * (96 + width * (1 + size + most) + 2 * N * width) + 64);
+  device.threads.needScratch(4 * (96 + width * (1 + size + most) + 2 * N * width + N) + 64);
   ints[1] = addressOf(qkv);
   ints[5] = N;
   ints[6] = numHeads;
