@@ -17,6 +17,8 @@ const ADVANCE = 8; // 1 or 0 for each operand
 const AXES = 11; // outer axes
 const SIZES = 12; // the last axis first, with its steps for the three operands
 const PER_AXIS = 4;
+/** Where in scratch the last results of a row go: behind the operands that stand still. */
+const LAST: usize = 128;
 
 /** Where operand `n` begins in a row. */
 // @ts-expect-error: decorator
@@ -118,56 +120,96 @@ export function dropoutTile(tile: i32): void {
 }
 
 // Two vectors at once, nothing stored before all is loaded, constants too: some engines join them into one of 256 bits.
+// The last cells, where they are fewer than eight, go through the same loop once more, into scratch; what stands behind
+// the operands is read then, and not used.
 
 // @ts-expect-error: decorator
 @inline
 function unaryLoop(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = applyUnary(operation, x0);
-    const y1 = applyUnary(operation, x1);
-    v128.store(out, y0);
-    v128.store(out, y1, 16);
-    x += step << 1;
-    out += 32;
-  }
-  for (; n > 0; n -= 4) {
-    storeLanes(out, applyUnary(operation, v128.load(x)), n);
-    x += step;
-    out += 16;
+  const rest = n & 7;
+  const last = out + (<usize>(n - rest) << 2);
+  for (n -= rest; ; n = 8) {
+    for (; n > 0; n -= 8) {
+      const x0 = v128.load(x);
+      const x1 = v128.load(x, 16);
+      const y0 = applyUnary(operation, x0);
+      const y1 = applyUnary(operation, x1);
+      v128.store(out, y0);
+      v128.store(out, y1, 16);
+      x += step << 1;
+      out += 32;
+    }
+    if (out !== last) return storeLast(last, rest);
+    if (rest === 0) return;
+    out = scratch + LAST;
   }
 }
 
 // @ts-expect-error: decorator
 @inline
 function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
-  for (; n >= 8; n -= 8) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    const z0 = applyBinary(operation, x0, y0);
-    const z1 = applyBinary(operation, x1, y1);
-    v128.store(out, z0);
-    v128.store(out, z1, 16);
-    x += xStep << 1;
-    y += yStep << 1;
-    out += 32;
-  }
-  for (; n > 0; n -= 4) {
-    storeLanes(out, applyBinary(operation, v128.load(x), v128.load(y)), n);
-    x += xStep;
-    y += yStep;
-    out += 16;
+  const rest = n & 7;
+  const last = out + (<usize>(n - rest) << 2);
+  for (n -= rest; ; n = 8) {
+    for (; n > 0; n -= 8) {
+      const x0 = v128.load(x);
+      const x1 = v128.load(x, 16);
+      const y0 = v128.load(y);
+      const y1 = v128.load(y, 16);
+      const z0 = applyBinary(operation, x0, y0);
+      const z1 = applyBinary(operation, x1, y1);
+      v128.store(out, z0);
+      v128.store(out, z1, 16);
+      x += xStep << 1;
+      y += yStep << 1;
+      out += 32;
+    }
+    if (out !== last) return storeLast(last, rest);
+    if (rest === 0) return;
+    out = scratch + LAST;
   }
 }
 
-// GELU is long, and has functions by itself: where the compiler shares a loop among the cases of a switch, it chooses
-// between them in each turn, and no vectors are joined.
+/** The last `count` results, 1 to 7, out of scratch. */
+function storeLast(out: usize, count: i32): void {
+  const from = scratch + LAST;
+  storeLanes(out, v128.load(from), count);
+  if (count > 4) storeLanes(out + 16, v128.load(from, 16), count - 4);
+}
+
+// What is long or frequent has functions by itself: where the compiler shares a loop among the cases of a switch, it chooses between
+// them in each turn, and no vectors are joined.
+
+function expRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.exp, x, step, out, n);
+}
+
+function tanhRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.tanh, x, step, out, n);
+}
+
+function logRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.log, x, step, out, n);
+}
+
+function sigmoidRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.sigmoid, x, step, out, n);
+}
+
+function erfRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.erf, x, step, out, n);
+}
 
 function geluRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.gelu, x, step, out, n);
+}
+
+function addRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(Binary.add, x, xStep, y, yStep, out, n);
+}
+
+function mulRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(Binary.mul, x, xStep, y, yStep, out, n);
 }
 
 function geluBackwardRow(x: usize, xStep: usize, grad: usize, gradStep: usize, out: usize, n: i32): void {
@@ -185,15 +227,15 @@ function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): vo
     case Unary.sqrt:
       return unaryLoop(Unary.sqrt, x, step, out, n);
     case Unary.exp:
-      return unaryLoop(Unary.exp, x, step, out, n);
+      return expRow(x, step, out, n);
     case Unary.log:
-      return unaryLoop(Unary.log, x, step, out, n);
+      return logRow(x, step, out, n);
     case Unary.tanh:
-      return unaryLoop(Unary.tanh, x, step, out, n);
+      return tanhRow(x, step, out, n);
     case Unary.sigmoid:
-      return unaryLoop(Unary.sigmoid, x, step, out, n);
+      return sigmoidRow(x, step, out, n);
     case Unary.erf:
-      return unaryLoop(Unary.erf, x, step, out, n);
+      return erfRow(x, step, out, n);
     case Unary.gelu:
       return geluRow(x, step, out, n);
     case Unary.negInt:
@@ -214,11 +256,11 @@ function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): vo
 function binaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
   switch (operation) {
     case Binary.add:
-      return binaryLoop(Binary.add, x, xStep, y, yStep, out, n);
+      return addRow(x, xStep, y, yStep, out, n);
     case Binary.sub:
       return binaryLoop(Binary.sub, x, xStep, y, yStep, out, n);
     case Binary.mul:
-      return binaryLoop(Binary.mul, x, xStep, y, yStep, out, n);
+      return mulRow(x, xStep, y, yStep, out, n);
     case Binary.div:
       return binaryLoop(Binary.div, x, xStep, y, yStep, out, n);
     case Binary.maximum:

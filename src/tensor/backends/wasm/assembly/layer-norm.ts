@@ -1,6 +1,9 @@
 // Layer normalisation over rows: x̂ = (x − μ) / √(σ² + ε) with σ² the mean of squared deviations.
+//
+// Each pass goes over all rows of a tile before the next one does: what it finds out of a row, its mean for example, is
+// then there long before it is used, and no row waits for the additions that came just before.
 
-import { address, float, int, lanes, loadLanes, madd, storeLanes, sumLanes, sumOfTwo, ZEROS } from "./job";
+import { address, float, int, lanes, loadLanes, madd, scratch, storeLanes, sumLanes, sumOfTwo, ZEROS } from "./job";
 
 const OUT = 0;
 const X = 1;
@@ -11,101 +14,140 @@ const LENGTH = 6;
 const TILE_ROWS = 7;
 const EPS = 8;
 
-let mean: f32 = 0;
-/** 1 / √(σ² + ε). */
-let scale: f32 = 0;
+/** The tile: its first row, how many there are, how long they are. */
+let first: i32 = 0;
+let rows: i32 = 0;
+let length: i32 = 0;
+/** Bytes of a row. */
+let bytes: usize = 0;
+/** A number of each row in scratch: μ, 1 / √(σ² + ε), and two means of the backward kernel. */
+let means: usize = 0;
+let scales: usize = 0;
+let gradMeans: usize = 0;
+let alongMeans: usize = 0;
 
-@inline
-function lastRow(tile: i32): i32 {
-  return min(int(ROWS), (tile + 1) * int(TILE_ROWS));
+/** Finds the tile and measures its rows. */
+function begin(tile: i32): void {
+  length = int(LENGTH);
+  first = tile * int(TILE_ROWS);
+  rows = min(int(ROWS), first + int(TILE_ROWS)) - first;
+  bytes = <usize>length << 2;
+  const size = <usize>rows << 2;
+  means = scratch + 64;
+  scales = means + size;
+  gradMeans = scales + size;
+  alongMeans = gradMeans + size;
+  const x = rowOf(X);
+  for (let row = 0; row < rows; row++) store<f32>(means + (<usize>row << 2), meanOf(x + row * bytes));
+  for (let row = 0; row < rows; row++) {
+    const at = <usize>row << 2;
+    const variance = varianceOf(x + row * bytes, v128.load32_splat(means + at));
+    store<f32>(scales + at, 1 / sqrt<f32>(variance + float(EPS)));
+  }
 }
 
-/** Sets `mean` and `scale` to those of a row. Two sums at once: each addition would wait for the one before it. */
-function measure(x: usize, length: i32): void {
+/** Where the tile's first row begins in an operand. */
+@inline
+function rowOf(operand: i32): usize {
+  return address(operand) + first * bytes;
+}
+
+/** A row's number in all lanes. */
+@inline
+function numberOf(numbers: usize, row: i32): v128 {
+  return v128.load32_splat(numbers + (<usize>row << 2));
+}
+
+/** Two sums at once: each addition would wait for the one before it. */
+@inline
+function meanOf(x: usize): f32 {
   const zero = f32x4.splat(0);
   let even = zero;
   let odd = zero;
-  let at = x;
   let i = length;
   for (; i >= 8; i -= 8) {
-    even = f32x4.add(even, v128.load(at));
-    odd = f32x4.add(odd, v128.load(at, 16));
-    at += 32;
+    even = f32x4.add(even, v128.load(x));
+    odd = f32x4.add(odd, v128.load(x, 16));
+    x += 32;
   }
   for (; i > 0; i -= 4) {
-    even = f32x4.add(even, loadLanes(at, i, zero));
-    at += 16;
+    even = f32x4.add(even, loadLanes(x, i, zero));
+    x += 16;
   }
-  mean = sumLanes(f32x4.add(even, odd)) / <f32>length;
-  const middle = f32x4.splat(mean);
-  even = zero;
-  odd = zero;
-  at = x;
-  for (i = length; i >= 8; i -= 8) {
-    const left = f32x4.sub(v128.load(at), middle);
-    const right = f32x4.sub(v128.load(at, 16), middle);
+  return sumLanes(f32x4.add(even, odd)) / <f32>length;
+}
+
+@inline
+function varianceOf(x: usize, mean: v128): f32 {
+  let even = f32x4.splat(0);
+  let odd = even;
+  let i = length;
+  for (; i >= 8; i -= 8) {
+    const left = f32x4.sub(v128.load(x), mean);
+    const right = f32x4.sub(v128.load(x, 16), mean);
     even = madd(left, left, even);
     odd = madd(right, right, odd);
-    at += 32;
+    x += 32;
   }
   for (; i > 0; i -= 4) {
-    const deviation = f32x4.sub(loadLanes(at, i, middle), middle);
+    const deviation = f32x4.sub(loadLanes(x, i, mean), mean);
     even = madd(deviation, deviation, even);
-    at += 16;
+    x += 16;
   }
-  scale = 1 / sqrt<f32>(sumLanes(f32x4.add(even, odd)) / <f32>length + float(EPS));
+  return sumLanes(f32x4.add(even, odd)) / <f32>length;
 }
 
 /** x̂ of four cells. */
 @inline
-function standardized(x: usize): v128 {
-  return f32x4.mul(f32x4.sub(v128.load(x), f32x4.splat(mean)), f32x4.splat(scale));
+function standardized(x: usize, mean: v128, scale: v128): v128 {
+  return f32x4.mul(f32x4.sub(v128.load(x), mean), scale);
 }
 
 export function layerNormTile(tile: i32): void {
-  const length = int(LENGTH);
-  for (let row = tile * int(TILE_ROWS), last = lastRow(tile); row < last; row++) {
-    let x = address(X) + (<usize>(row * length) << 2);
-    let out = address(OUT) + (<usize>(row * length) << 2);
-    let weight = address(WEIGHT);
-    let bias = address(BIAS);
-    measure(x, length);
-    let i = length;
-    for (; i >= 8; i -= 8) {
-      const left = madd(standardized(x), v128.load(weight), v128.load(bias));
-      const right = madd(standardized(x + 16), v128.load(weight, 16), v128.load(bias, 16));
-      v128.store(out, left);
-      v128.store(out, right, 16);
-      x += 32;
-      out += 32;
-      weight += 32;
-      bias += 32;
-    }
-    for (; i > 0; i -= 4) {
-      storeLanes(out, madd(standardized(x), v128.load(weight), v128.load(bias)), i);
-      x += 16;
-      out += 16;
-      weight += 16;
-      bias += 16;
-    }
+  begin(tile);
+  for (let row = 0; row < rows; row++)
+    normalizeRow(rowOf(X) + row * bytes, rowOf(OUT) + row * bytes, numberOf(means, row), numberOf(scales, row));
+}
+
+@inline
+function normalizeRow(x: usize, out: usize, mean: v128, scale: v128): void {
+  let weight = address(WEIGHT);
+  let bias = address(BIAS);
+  let i = length;
+  for (; i >= 8; i -= 8) {
+    const left = madd(standardized(x, mean, scale), v128.load(weight), v128.load(bias));
+    const right = madd(standardized(x + 16, mean, scale), v128.load(weight, 16), v128.load(bias, 16));
+    v128.store(out, left);
+    v128.store(out, right, 16);
+    x += 32;
+    out += 32;
+    weight += 32;
+    bias += 32;
+  }
+  for (; i > 0; i -= 4) {
+    storeLanes(out, madd(standardized(x, mean, scale), v128.load(weight), v128.load(bias)), i);
+    x += 16;
+    out += 16;
+    weight += 16;
+    bias += 16;
   }
 }
 
 /** x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight. */
 export function layerNormBackwardTile(tile: i32): void {
-  const length = int(LENGTH);
-  for (let row = tile * int(TILE_ROWS), last = lastRow(tile); row < last; row++) {
-    const at = <usize>(row * length) << 2;
-    measure(address(X) + at, length);
-    backwardRow(address(X) + at, address(WEIGHT), address(BIAS) + at, address(OUT) + at, length);
-  }
+  begin(tile);
+  for (let row = 0; row < rows; row++) findGradMeans(row);
+  for (let row = 0; row < rows; row++) backwardRow(row);
 }
 
-function backwardRow(x: usize, weight: usize, grad: usize, out: usize, length: i32): void {
+function findGradMeans(row: i32): void {
+  const x = rowOf(X) + row * bytes;
+  const toWeight = address(WEIGHT) - x;
+  const toGrad = rowOf(BIAS) + row * bytes - x;
+  const mean = numberOf(means, row);
+  const scale = numberOf(scales, row);
   const whole = length & ~7;
   const end = x + (<usize>whole << 2);
-  const toWeight = weight - x;
-  const toGrad = grad - x;
   let even = v128.load(ZEROS);
   let odd = v128.load(ZEROS, 16);
   let alongEven = v128.load(ZEROS);
@@ -115,8 +157,8 @@ function backwardRow(x: usize, weight: usize, grad: usize, out: usize, length: i
     const right = f32x4.mul(v128.load(at + toGrad, 16), v128.load(at + toWeight, 16));
     even = f32x4.add(even, left);
     odd = f32x4.add(odd, right);
-    alongEven = madd(left, standardized(at), alongEven);
-    alongOdd = madd(right, standardized(at + 16), alongOdd);
+    alongEven = madd(left, standardized(at, mean, scale), alongEven);
+    alongOdd = madd(right, standardized(at + 16, mean, scale), alongOdd);
   }
   let sum = sumOfTwo(even, odd);
   let alongX = sumOfTwo(alongEven, alongOdd);
@@ -124,63 +166,66 @@ function backwardRow(x: usize, weight: usize, grad: usize, out: usize, length: i
     const mask = lanes(i);
     const g = v128.and(f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight)), mask);
     sum = f32x4.add(sum, g);
-    alongX = madd(g, v128.and(standardized(at), mask), alongX);
+    alongX = madd(g, v128.and(standardized(at, mean, scale), mask), alongX);
     at += 16;
   }
-  const meanG = f32x4.splat(sumLanes(sum) / <f32>length);
-  const meanAlong = f32x4.splat(sumLanes(alongX) / <f32>length);
+  store<f32>(gradMeans + (<usize>row << 2), sumLanes(sum) / <f32>length);
+  store<f32>(alongMeans + (<usize>row << 2), sumLanes(alongX) / <f32>length);
+}
+
+function backwardRow(row: i32): void {
+  const out = rowOf(OUT) + row * bytes;
+  const toX = rowOf(X) + row * bytes - out;
+  const toGrad = rowOf(BIAS) + row * bytes - out;
+  const toWeight = address(WEIGHT) - out;
+  let at = out;
   let i = length;
   for (; i >= 8; i -= 8) {
-    const left = backwardCells(x, weight, grad, meanG, meanAlong);
-    const right = backwardCells(x + 16, weight + 16, grad + 16, meanG, meanAlong);
-    v128.store(out, left);
-    v128.store(out, right, 16);
-    x += 32;
-    weight += 32;
-    grad += 32;
-    out += 32;
+    const left = backwardCells(row, at + toX, at + toWeight, at + toGrad);
+    const right = backwardCells(row, at + toX + 16, at + toWeight + 16, at + toGrad + 16);
+    v128.store(at, left);
+    v128.store(at, right, 16);
+    at += 32;
   }
   for (; i > 0; i -= 4) {
-    storeLanes(out, backwardCells(x, weight, grad, meanG, meanAlong), i);
-    x += 16;
-    weight += 16;
-    grad += 16;
-    out += 16;
+    storeLanes(at, backwardCells(row, at + toX, at + toWeight, at + toGrad), i);
+    at += 16;
   }
 }
 
 @inline
-function backwardCells(x: usize, weight: usize, grad: usize, meanG: v128, meanAlong: v128): v128 {
+function backwardCells(row: i32, x: usize, weight: usize, grad: usize): v128 {
+  const scale = numberOf(scales, row);
   const g = f32x4.mul(v128.load(grad), v128.load(weight));
-  const rest = f32x4.sub(f32x4.sub(g, meanG), f32x4.mul(standardized(x), meanAlong));
-  return f32x4.mul(rest, f32x4.splat(scale));
+  const along = f32x4.mul(standardized(x, numberOf(means, row), scale), numberOf(alongMeans, row));
+  return f32x4.mul(f32x4.sub(f32x4.sub(g, numberOf(gradMeans, row)), along), scale);
 }
 
 /** out[tile] = Σ over the tile's rows of ȳ ∘ x̂; the host adds the tiles in order. */
 export function layerNormBackwardWeightTile(tile: i32): void {
-  const length = int(LENGTH);
-  const out = address(OUT) + (<usize>(tile * length) << 2);
-  memory.fill(out, 0, <usize>length << 2);
-  for (let row = tile * int(TILE_ROWS), last = lastRow(tile); row < last; row++) {
-    const x = address(X) + (<usize>(row * length) << 2);
-    const grad = address(BIAS) + (<usize>(row * length) << 2);
-    measure(x, length);
-    let i = 0;
-    for (; i + 8 <= length; i += 8) {
-      const at = <usize>i << 2;
-      const left = weightCells(x + at, grad + at, out + at);
-      const right = weightCells(x + at + 16, grad + at + 16, out + at + 16);
-      v128.store(out + at, left);
-      v128.store(out + at, right, 16);
-    }
-    for (; i < length; i += 4) {
-      const at = <usize>i << 2;
-      storeLanes(out + at, weightCells(x + at, grad + at, out + at), length - i);
-    }
-  }
+  begin(tile);
+  const out = address(OUT) + tile * bytes;
+  memory.fill(out, 0, bytes);
+  for (let row = 0; row < rows; row++)
+    addWeightRow(rowOf(X) + row * bytes, rowOf(BIAS) + row * bytes, out, numberOf(means, row), numberOf(scales, row));
 }
 
 @inline
-function weightCells(x: usize, grad: usize, sum: usize): v128 {
-  return madd(v128.load(grad), standardized(x), v128.load(sum));
+function addWeightRow(x: usize, grad: usize, out: usize, mean: v128, scale: v128): void {
+  let i = length;
+  for (; i >= 8; i -= 8) {
+    const left = madd(v128.load(grad), standardized(x, mean, scale), v128.load(out));
+    const right = madd(v128.load(grad, 16), standardized(x + 16, mean, scale), v128.load(out, 16));
+    v128.store(out, left);
+    v128.store(out, right, 16);
+    x += 32;
+    grad += 32;
+    out += 32;
+  }
+  for (; i > 0; i -= 4) {
+    storeLanes(out, madd(v128.load(grad), standardized(x, mean, scale), v128.load(out)), i);
+    x += 16;
+    grad += 16;
+    out += 16;
+  }
 }

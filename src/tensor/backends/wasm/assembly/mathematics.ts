@@ -30,17 +30,19 @@ function select(mask: v128, yes: v128, no: v128): v128 {
 /**
  * The polynomial of eʳ, the highest power first; 1 / ln 2; ln 2 in two parts, the first with few bits, so that its products
  * with whole numbers are exact (Cody & Waite 1980); 1.5 · 2²³ + 127, a float without a fraction whose lowest eight bits are
- * the exponent of 1; −127 ln 2, where that of e^x becomes 0.
+ * the exponent of 1; −127 ln 2, where that of e^x becomes 0; between what e^x is computed.
  */
 const EXP = memory.data<f32>([
   0.001395080704241991, 0.008369073271751404, 0.04166620224714279, 0.16666516661643982, 0.5, 1, 1.44269504, -0.693359375,
-  2.1219444e-4, 12583039, -88.02969193111305,
+  2.1219444e-4, 12583039, -88.02969193111305, 89, -104,
 ]);
 const INVERSE = 6;
 const HIGH = 7;
 const LOW = 8;
 const SHIFT = 9;
 const LOWEST = 10;
+const MOST = 11;
+const LEAST = 12;
 
 /** n = x / ln 2 rounded to a whole number, plus SHIFT. */
 @inline
@@ -68,7 +70,7 @@ function withoutPowers(x: v128, n: v128): v128 {
 /** e^(x + low) for a small correction `low`: x = n ln 2 + r, e^x = 2ⁿ eʳ. */
 @inline
 function expOfSum(x: v128, low: v128): v128 {
-  const clamped = f32x4.pmax(f32x4.pmin(x, splat(89)), splat(-104));
+  const clamped = f32x4.pmax(f32x4.pmin(x, constant(EXP, MOST)), constant(EXP, LEAST));
   const shifted = powersIn(clamped);
   const p = expOfSmall(f32x4.add(withoutPowers(clamped, f32x4.sub(shifted, constant(EXP, SHIFT))), low));
   // 2ⁿ in two factors: n reaches from below the smallest normal exponent to above the largest.
@@ -98,35 +100,48 @@ export function expOfNegative(x: v128): v128 {
   return f32x4.mul(p, powerOfTwo(shifted));
 }
 
+/** The smallest normal number; 2²³; 1; the polynomial of ln(1 + f), the highest power first; the last terms, ln 2 in two parts. */
+const LOG = memory.data<f32>([
+  1.17549435e-38, 8388608, 1, 0.06916964054107666, -0.11791913211345673, 0.11873401701450348, -0.12384044378995895,
+  0.14218565821647644, -0.16669264435768127, 0.20002231001853943, -0.24999986588954926, 0.3333331048488617,
+  -2.12194440e-4, -0.5, 0.693359375,
+]);
+
 /** ln x = e ln 2 + ln(1 + f) with f between √½ − 1 and √2 − 1. */
 // @ts-expect-error: decorator
 @inline
 export function log(x: v128): v128 {
-  const tiny = f32x4.lt(x, splat(1.17549435e-38));
-  const normal = select(tiny, f32x4.mul(x, splat(8388608)), x); // 2²³
+  const tiny = f32x4.lt(x, constant(LOG, 0));
+  const normal = select(tiny, f32x4.mul(x, constant(LOG, 1)), x); // 2²³
   // The exponent of x / √½: the mantissa then lies between √½ and √2.
   const shifted = i32x4.sub(normal, i32x4.splat(0x3f3504f3));
   const exponent = i32x4.sub(i32x4.shr_s(shifted, 23), v128.and(tiny, i32x4.splat(23)));
   const mantissa = i32x4.add(v128.and(shifted, i32x4.splat(0x7fffff)), i32x4.splat(0x3f3504f3));
-  const f = f32x4.sub(mantissa, splat(1));
+  const f = f32x4.sub(mantissa, constant(LOG, 2));
   const e = f32x4.convert_i32x4_s(exponent);
-  let p = splat(0.06916964054107666);
-  p = madd(p, f, splat(-0.11791913211345673));
-  p = madd(p, f, splat(0.11873401701450348));
-  p = madd(p, f, splat(-0.12384044378995895));
-  p = madd(p, f, splat(0.14218565821647644));
-  p = madd(p, f, splat(-0.16669264435768127));
-  p = madd(p, f, splat(0.20002231001853943));
-  p = madd(p, f, splat(-0.24999986588954926));
-  p = madd(p, f, splat(0.3333331048488617));
+  let p = constant(LOG, 3);
+  p = madd(p, f, constant(LOG, 4));
+  p = madd(p, f, constant(LOG, 5));
+  p = madd(p, f, constant(LOG, 6));
+  p = madd(p, f, constant(LOG, 7));
+  p = madd(p, f, constant(LOG, 8));
+  p = madd(p, f, constant(LOG, 9));
+  p = madd(p, f, constant(LOG, 10));
+  p = madd(p, f, constant(LOG, 11));
   const square = f32x4.mul(f, f);
-  let y = madd(f32x4.mul(square, f), p, f32x4.mul(e, splat(-2.12194440e-4)));
-  y = madd(square, splat(-0.5), y);
-  y = madd(e, splat(0.693359375), f32x4.add(f, y));
+  let y = madd(f32x4.mul(square, f), p, f32x4.mul(e, constant(LOG, 12)));
+  y = madd(square, constant(LOG, 13), y);
+  y = madd(e, constant(LOG, 14), f32x4.add(f, y));
   y = select(f32x4.eq(x, splat(f32.MAX_VALUE * 2)), x, y); // +∞
   y = select(f32x4.eq(x, splat(0)), splat(-f32.MAX_VALUE * 2), y);
   return select(f32x4.ge(x, splat(0)), y, splat(NaN));
 }
+
+/** The polynomial, the highest power first; 1; 2; where it ends. */
+const TANH = memory.data<f32>([
+  -0.005660780239850283, 0.020601999014616013, -0.05372922867536545, 0.13331328332424164, -0.33333277702331543, 1, 2,
+  0.625,
+]);
 
 /** An odd polynomial near 0, then 1 − 2 / (e^2x + 1). */
 // @ts-expect-error: decorator
@@ -134,39 +149,48 @@ export function log(x: v128): v128 {
 export function tanh(x: v128): v128 {
   const size = f32x4.abs(x);
   const square = f32x4.mul(x, x);
-  let p = splat(-0.005660780239850283);
-  p = madd(p, square, splat(0.020601999014616013));
-  p = madd(p, square, splat(-0.05372922867536545));
-  p = madd(p, square, splat(0.13331328332424164));
-  p = madd(p, square, splat(-0.33333277702331543));
+  let p = constant(TANH, 0);
+  p = madd(p, square, constant(TANH, 1));
+  p = madd(p, square, constant(TANH, 2));
+  p = madd(p, square, constant(TANH, 3));
+  p = madd(p, square, constant(TANH, 4));
   const near = madd(f32x4.mul(p, square), x, x);
   const e = exp(f32x4.add(size, size));
-  const far = f32x4.sub(splat(1), f32x4.div(splat(2), f32x4.add(e, splat(1))));
+  const far = f32x4.sub(constant(TANH, 5), f32x4.div(constant(TANH, 6), f32x4.add(e, constant(TANH, 5))));
   const signed = v128.bitselect(far, x, i32x4.splat(0x7fffffff));
-  return select(f32x4.lt(size, splat(0.625)), near, signed);
+  return select(f32x4.lt(size, constant(TANH, 7)), near, signed);
 }
 
 // @ts-expect-error: decorator
 @inline
 export function sigmoid(x: v128): v128 {
-  return f32x4.div(splat(1), f32x4.add(splat(1), exp(f32x4.neg(x))));
+  const one = constant(EXP, 5);
+  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
+
+/** 1; what makes u of t; P, and the polynomial of erf, the highest power first; where erf is 1. */
+const ERF = memory.data<f32>([
+  1, 0.42, -0.04077925905585289, 0.22883634269237518, -0.4824269413948059, 0.4317648112773895, -0.19304585456848145,
+  0.21153812110424042, 0.15076430141925812, 0.21974687278270721, 0.23662911355495453, 0.23697249591350555,
+  7.889119297033176e-5, -0.0008020841050893068, 0.005189535208046436, -0.026854444295167923, 0.11283600330352783,
+  -0.3761262595653534, 0.12837916612625122, 10,
+]);
 
 /** e^(t²) erfc(t) for 0 ≤ t ≤ 15, as u P(u) with u = 1 / (1 + 0.42 t). */
 // @ts-expect-error: decorator
 @inline
 function scaledErfc(t: v128): v128 {
-  const u = f32x4.div(splat(1), madd(t, splat(0.42), splat(1)));
-  let p = splat(-0.04077925905585289);
-  p = madd(p, u, splat(0.22883634269237518));
-  p = madd(p, u, splat(-0.4824269413948059));
-  p = madd(p, u, splat(0.4317648112773895));
-  p = madd(p, u, splat(-0.19304585456848145));
-  p = madd(p, u, splat(0.21153812110424042));
-  p = madd(p, u, splat(0.15076430141925812));
-  p = madd(p, u, splat(0.21974687278270721));
-  p = madd(p, u, splat(0.23662911355495453));
-  p = madd(p, u, splat(0.23697249591350555));
+  const u = f32x4.div(constant(ERF, 0), madd(t, constant(ERF, 1), constant(ERF, 0)));
+  let p = constant(ERF, 2);
+  p = madd(p, u, constant(ERF, 3));
+  p = madd(p, u, constant(ERF, 4));
+  p = madd(p, u, constant(ERF, 5));
+  p = madd(p, u, constant(ERF, 6));
+  p = madd(p, u, constant(ERF, 7));
+  p = madd(p, u, constant(ERF, 8));
+  p = madd(p, u, constant(ERF, 9));
+  p = madd(p, u, constant(ERF, 10));
+  p = madd(p, u, constant(ERF, 11));
   return f32x4.mul(p, u);
 }
 
@@ -184,17 +208,17 @@ function expOfSquare(x: v128): v128 {
 @inline
 export function erf(x: v128): v128 {
   const square = f32x4.mul(x, x);
-  let p = splat(7.889119297033176e-5);
-  p = madd(p, square, splat(-0.0008020841050893068));
-  p = madd(p, square, splat(0.005189535208046436));
-  p = madd(p, square, splat(-0.026854444295167923));
-  p = madd(p, square, splat(0.11283600330352783));
-  p = madd(p, square, splat(-0.3761262595653534));
-  p = madd(p, square, splat(0.12837916612625122));
+  let p = constant(ERF, 12);
+  p = madd(p, square, constant(ERF, 13));
+  p = madd(p, square, constant(ERF, 14));
+  p = madd(p, square, constant(ERF, 15));
+  p = madd(p, square, constant(ERF, 16));
+  p = madd(p, square, constant(ERF, 17));
+  p = madd(p, square, constant(ERF, 18));
   const near = madd(p, x, x);
-  const t = f32x4.pmin(f32x4.abs(x), splat(10));
-  const far = f32x4.sub(splat(1), f32x4.mul(scaledErfc(t), expOfSquare(t)));
-  return select(f32x4.lt(t, splat(1)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
+  const t = f32x4.pmin(f32x4.abs(x), constant(ERF, 19));
+  const far = f32x4.sub(constant(ERF, 0), f32x4.mul(scaledErfc(t), expOfSquare(t)));
+  return select(f32x4.lt(t, constant(ERF, 0)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
 }
 
 /** P and Q, the highest power of both first, then what else it needs. */
