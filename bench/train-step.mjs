@@ -51,14 +51,32 @@ function flopsPerStep() {
 
 const counts = options.threads.split(",").map(Number);
 const times = new Map(counts.map((threads) => [threads, []]));
-for (let run = -3; run < Number(options.runs); run++)
+/** At least so many steps and milliseconds, until the engine has compiled what it runs. */
+const WARM_UP = { steps: 3, milliseconds: 2000 };
+/** Measured steps in a row: training does not stop in between, and a thread that has slept starts late. */
+const ROW = 5;
+
+async function step() {
+  const start = performance.now();
+  await pretrainer.train(batch);
+  getBackend("wasm").settle();
+  return performance.now() - start;
+}
+
+for (const threads of counts) {
+  setThreads(threads);
+  const end = performance.now() + WARM_UP.milliseconds;
+  for (let n = 0; n < WARM_UP.steps || performance.now() < end; n++) {
+    await step();
+    if (n < WARM_UP.steps) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
+  }
+}
+const runs = Number(options.runs);
+for (let run = 0; run < runs; run += ROW)
   for (const threads of counts) {
     setThreads(threads);
-    const start = performance.now();
-    await pretrainer.train(batch);
-    getBackend("wasm").settle();
-    if (run >= 0) times.get(threads).push(performance.now() - start);
-    if (run < 0) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
+    await step();
+    for (let n = run; n < Math.min(runs, run + ROW); n++) times.get(threads).push(await step());
   }
 /** Of the model, its optimiser and its steps, at their peak. */
 const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;

@@ -51,12 +51,16 @@ def step():
     return loss.item()
 
 
+warm_up = time.perf_counter() + 2
+for _ in range(5):
+    step()
+while time.perf_counter() < warm_up:
+    step()
 times = []
-for run in range(-5, options.runs):
+for _ in range(options.runs):
     start = time.perf_counter()
     loss = step()
-    if run >= 0:
-        times.append(1000 * (time.perf_counter() - start))
+    times.append(1000 * (time.perf_counter() - start))
 median = statistics.median(times)
 print(f"{ours[0]['preset']}: PyTorch {torch.__version__}, {options.threads} threads: {median:.1f} ms (loss {loss:.3f}), {peak_mb() - before:.0f} MB")
 for result in ours:
