@@ -33,13 +33,19 @@ export function serialOfNext(): number {
 let current: Scoped[] | null = null;
 
 /** What is reachable from the result of a scoped function: itself, or the items of arrays, maps, sets and plain objects. */
-export function* reachable(value: unknown): Generator<Scoped> {
+export function reachable(value: unknown): ReadonlySet<Scoped> {
+  const found = new Set<Scoped>();
+  collect(value, found);
+  return found;
+}
+
+function collect(value: unknown, found: Set<Scoped>): void {
   if (typeof value !== "object" || value === null) return;
-  if (value instanceof Scoped) yield value;
-  else if (Array.isArray(value) || value instanceof Set) for (const item of value) yield* reachable(item);
-  else if (value instanceof Map) for (const item of value.values()) yield* reachable(item);
+  if (value instanceof Scoped) found.add(value);
+  else if (Array.isArray(value) || value instanceof Set) for (const item of value) collect(item, found);
+  else if (value instanceof Map) for (const item of value.values()) collect(item, found);
   else if (Object.getPrototypeOf(value) === Object.prototype)
-    for (const item of Object.values(value)) yield* reachable(item);
+    for (const item of Object.values(value)) collect(item, found);
 }
 
 /**
@@ -55,7 +61,7 @@ export function scope<T>(body: () => T, name = "scope()"): T {
   let returned: ReadonlySet<Scoped> = new Set();
   try {
     const result = body();
-    returned = new Set(reachable(result));
+    returned = reachable(result);
     return result;
   } finally {
     current = outer;
