@@ -56,18 +56,23 @@ const WARM_UP = { steps: 3, milliseconds: 2000 };
 /** Measured steps in a row: training does not stop in between, and a thread that has slept starts late. */
 const ROW = 5;
 
-async function step() {
-  const start = performance.now();
-  await pretrainer.train(batch);
-  getBackend("wasm").settle();
-  return performance.now() - start;
+/** Milliseconds of each of so many steps; their sum is the time until all is computed. */
+async function timeSteps(count) {
+  const times = [];
+  for (let n = 1; n <= count; n++) {
+    const start = performance.now();
+    await pretrainer.train(batch);
+    if (n === count) getBackend("wasm").settle();
+    times.push(performance.now() - start);
+  }
+  return times;
 }
 
 for (const threads of counts) {
   setThreads(threads);
   const end = performance.now() + WARM_UP.milliseconds;
   for (let n = 0; n < WARM_UP.steps || performance.now() < end; n++) {
-    await step();
+    await timeSteps(1);
     if (n < WARM_UP.steps) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
   }
 }
@@ -75,8 +80,8 @@ const runs = Number(options.runs);
 for (let run = 0; run < runs; run += ROW)
   for (const threads of counts) {
     setThreads(threads);
-    await step();
-    for (let n = run; n < Math.min(runs, run + ROW); n++) times.get(threads).push(await step());
+    await timeSteps(1);
+    times.get(threads).push(...(await timeSteps(Math.min(ROW, runs - run))));
   }
 /** Of the model, its optimiser and its steps, at their peak. */
 const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;
