@@ -5,7 +5,7 @@
 import { address, float, int, lanes, maxLanes, scratch, sumLanes, sumOfTwo, ZEROS } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
-import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
 const GRAD_QKV = 0; // or the output of the forward kernel
@@ -43,7 +43,7 @@ function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
+      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), ZEROS, 0);
       panel += <usize>(depth * tile) << 2;
     }
     a += <usize>lda * 24;
@@ -58,7 +58,7 @@ function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const to = out + (<usize>(i * ldc + j) << 2);
-      columnsTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), NO_BIAS, 0);
+      columnsTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), ZEROS, 0);
       panel += <usize>(n * tile) << 2;
     }
     a += 24;

@@ -64,7 +64,7 @@ export function loadLanes(from: usize, count: i32, fill: v128): v128 {
   return count >= 4 ? cells : v128.bitselect(cells, fill, lanes(count));
 }
 
-/** 64 bytes that nobody writes to: where sums begin that are to be joined, see `sumOfTwo`. */
+/** 64 bytes that nobody writes to: where sums begin, those of a register tile without bias and those of `sumOfTwo`. */
 export const ZEROS: usize = 1984;
 
 /** even + odd, by way of memory: engines join pairs of vectors from a pair of stores backwards, loops included. */

@@ -4,11 +4,11 @@
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
-import { address, int, scratch, storeLanes } from "./job";
+import { address, int, scratch, storeLanes, ZEROS } from "./job";
 import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { NO_BIAS, columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -107,7 +107,7 @@ function block(
     }
     const stride = <usize>int(N) << 2;
     const down = 6 * stride;
-    let bias = first && address(BIAS) !== 0 ? address(BIAS) + (<usize>column << 2) : NO_BIAS;
+    let bias = first && address(BIAS) !== 0 ? address(BIAS) + (<usize>column << 2) : ZEROS;
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const width = min(tile, columns - j);
@@ -125,7 +125,7 @@ function block(
         to += down;
         if (addend) addend += down;
       }
-      if (bias !== NO_BIAS) bias += bytes;
+      if (bias !== ZEROS) bias += bytes;
       panel += bytes * depth;
     }
     k += depth;

@@ -5,8 +5,6 @@ import { columnsTile16, columnsTile8, rowsTile16, rowsTile8 } from "./register-t
 
 /** Columns of a tile, 8 or 16; the host writes it. */
 const COLUMNS: usize = 1920;
-/** What a tile without bias starts with: 64 bytes that nobody writes. */
-export const NO_BIAS: usize = 1984;
 /** Bytes of scratch that a tile may take. */
 export const TILE_BYTES: usize = 6 * 16 * 4;
 
@@ -39,7 +37,7 @@ export function wideColumns(columns: i32): i32 {
  * @param a its rows of A: 6 cells beside each other, `step` bytes from those of one step to those of the next
  * @param b its columns of B, a panel [depth][panelColumns(width)]
  * @param stride bytes from one row to the next, in the results and in `addend`
- * @param bias what each row starts with, or `NO_BIAS`; read to the tile's full width
+ * @param bias what each row starts with, or `ZEROS`; read to the tile's full width
  * @param addend what is added at last, 0 for nothing; may be `to`
  */
 // @ts-expect-error: decorator
