@@ -17,6 +17,7 @@ const ARGUMENT_COUNT = 512;
 const TILE_COLUMNS = 1920;
 /** What lies below belongs to the jobs and to the modules' own data. */
 const HEAP = 131072;
+
 /** Cells in the memory. */
 export interface Cells {
   readonly dtype: DType;

@@ -53,7 +53,8 @@ const NO_PROGRESS: i32 = 2;
 
 /** Changes with each job this thread sees; packed operands that a thread keeps belong to one of them. */
 export let job: i32 = 0;
-let number: i32 = -1;
+/** Which one that was, by the count of all opened. */
+let opened: i32 = -1;
 /** Jobs that this thread put into the queue. */
 let queued: i32 = 0;
 
@@ -84,15 +85,15 @@ function take(thread: i32): bool {
     if (seen === ticket) break;
     ticket = seen;
   }
-  const current = <i32>(ticket >> 48);
-  if (current !== number) {
-    number = current;
+  const current = load<i32>(OPENED);
+  if (current !== opened) {
+    opened = current;
     job = job + 1;
     findScratch(thread);
   }
   runTile(load<i32>(KERNEL), nextOf(ticket));
   if (thread !== 0) atomic.add<i32>(HELPED, 1);
-  if (<i32>(atomic.load<i64>(TICKET) >> 48) !== current) return true; // it was abandoned
+  if (atomic.load<i64>(TICKET) >> 48 !== ticket >> 48) return true; // it was abandoned
   if (atomic.add<i32>(DONE, 1) + 1 === tilesOf(ticket)) end(thread);
   return true;
 }
@@ -105,9 +106,9 @@ function end(thread: i32): void {
 
 /** Opens the job that has waited longest; no other is open. */
 function open(): void {
-  const opened = load<i32>(OPENED);
-  store<i32>(OPENED, opened + 1);
-  const place = placeOf(opened);
+  const index = load<i32>(OPENED);
+  store<i32>(OPENED, index + 1);
+  const place = placeOf(index);
   store<i32>(KERNEL, load<i32>(place));
   memory.copy(ARGUMENTS, place + HEAD, ARGUMENT_BYTES);
   atomic.store<i32>(DONE, 0);
@@ -189,7 +190,6 @@ export function serve(thread: i32): void {
     const seen = atomic.load<i32>(WAKE);
     const active = thread < atomic.load<i32>(ACTIVE);
     if (active && (take(thread) || somethingComes(seen))) continue;
-    number = -1;
     atomic.add<i32>(SLEEPERS, 1);
     atomic.wait<i32>(WAKE, seen, -1);
     atomic.sub<i32>(SLEEPERS, 1);
