@@ -14,7 +14,7 @@ import { syntheticBatch, syntheticTexts } from "./synthetic-batch.ts";
 
 export interface KernelProfile {
   readonly kernel: string;
-  /** In the forward and the backward pass of one step. */
+  /** In the forward and the backward pass of one step; of what only the update runs, where steps were measured. */
   readonly calls: number;
   /** Floating-point operations of matrix products, 2 for each multiply-add. */
   readonly flops: number;
@@ -49,7 +49,8 @@ export async function profileStep(options: ProfileOptions): Promise<Profile> {
   const measured = options.steps > 0 ? await measureSteps(options) : undefined;
   const names = new Set<KernelName>([...costs.keys(), ...(measured?.kernels.keys() ?? [])]);
   const kernels = [...names].map((kernel) => {
-    const { calls, productFlops, bytesWritten } = costs.get(kernel) ?? { calls: 0, productFlops: 0, bytesWritten: 0 };
+    const ofUpdate = { calls: measured?.calls.get(kernel) ?? 0, productFlops: 0, bytesWritten: 0 };
+    const { calls, productFlops, bytesWritten } = costs.get(kernel) ?? ofUpdate;
     const milliseconds = measured && (measured.kernels.get(kernel) ?? 0);
     return { kernel, calls, flops: productFlops, bytesWritten, ...(milliseconds !== undefined && { milliseconds }) };
   });
@@ -90,13 +91,17 @@ async function measureSteps({ preset, settings, batchSize, device, steps, seed }
   const run = original.bind(backend);
   const durations: number[] = [];
   const samples = new Map<KernelName, number[]>();
+  let calls = new Map<KernelName, number>();
   try {
     for (let step = -WARM_UP; step < steps; step++) {
       const times = new Map<KernelName, number>();
+      const counts = new Map<KernelName, number>();
+      calls = counts;
       backend.run = (kernel, inputs, out, attributes) => {
         const start = performance.now();
         run(kernel, inputs, out, attributes);
         backend.settle?.();
+        counts.set(kernel, (counts.get(kernel) ?? 0) + 1);
         times.set(kernel, (times.get(kernel) ?? 0) + performance.now() - start);
       };
       const start = performance.now();
@@ -110,6 +115,7 @@ async function measureSteps({ preset, settings, batchSize, device, steps, seed }
   }
   return {
     step: median(durations),
+    calls,
     kernels: new Map([...samples].map(([kernel, times]) => [kernel, median(times)])),
     fallbacks: backend.fallbacks,
   };
