@@ -1,7 +1,7 @@
 // One job at a time: its arguments stand in a fixed block of the shared memory, and its tiles are handed out by an
 // atomic ticket (see pool.ts). A tile reads its arguments from here.
 
-/** Where the 32-bit arguments of the job stand; `job.ts` of the host writes them. */
+/** Where the 32-bit arguments of the job stand that is open; pool.ts brings them there. */
 export const ARGUMENTS: usize = 2048;
 
 /** Where each thread's scratch begins; the host writes it. */

@@ -31,7 +31,7 @@ const OPENED: usize = 1352;
 /** Where the host leaves the arguments of a job; 512 words, as at `ARGUMENTS`. */
 const STAGE: usize = 4096;
 const ARGUMENT_BYTES: usize = 2048;
-/** The queue: kernel, tiles, arguments of a job each. */
+/** The queue: kernel, tiles, whether it is worth waking threads, arguments of a job each. */
 const QUEUE: usize = 8192;
 const PLACES: i32 = 32;
 const PLACE_BYTES: usize = 2112;
@@ -114,6 +114,13 @@ function open(): void {
   atomic.store<i32>(DONE, 0);
   const next = (atomic.load<i64>(TICKET) >> 48) + 1;
   atomic.store<i64>(TICKET, (next << 48) | (<i64>load<i32>(place, 4) << 24));
+  if (load<i32>(place, 8)) wake(); // some may have fallen asleep over the last tile of the job before
+}
+
+/** Wakes threads that sleep. */
+function wake(): void {
+  atomic.add<i32>(WAKE, 1);
+  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(WAKE, -1);
 }
 
 /** Runs all tiles of the job that stands at `STAGE` on this thread. No other may be pending. */
@@ -141,12 +148,10 @@ export function launch(kernel: i32, tiles: i32, wakes: bool, canWait: bool): i32
   queued = queued + 1;
   store<i32>(place, kernel);
   store<i32>(place, tiles, 4);
+  store<i32>(place, wakes, 8);
   memory.copy(place + HEAD, STAGE, ARGUMENT_BYTES);
   if (atomic.add<i32>(PENDING, 1) === 0) open();
-  if (wakes) {
-    atomic.add<i32>(WAKE, 1);
-    if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(WAKE, -1);
-  }
+  else if (wakes) wake();
   return help(AHEAD, PLACES - 1, canWait);
 }
 
