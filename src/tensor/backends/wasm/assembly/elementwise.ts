@@ -177,8 +177,8 @@ function storeLast(out: usize, count: i32): void {
   if (count > 4) storeLanes(out + 16, v128.load(from, 16), count - 4);
 }
 
-// What is long or frequent has functions by itself: where the compiler shares a loop among the cases of a switch, it chooses between
-// them in each turn, and no vectors are joined.
+// What is long or frequent has functions by itself: where the compiler shares a loop among the cases of a switch, it
+// chooses between them in each turn, and no vectors are joined.
 
 function expRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.exp, x, step, out, n);

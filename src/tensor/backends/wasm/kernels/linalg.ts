@@ -16,12 +16,12 @@ const BATCH = 21;
 
 /** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
 const PANEL_CELLS = 131_072;
-/** Longest block of the inner dimension: 6 rows and 8 columns of it fit in the first cache. */
-const DEPTH = 384;
+/** Longest block of the inner dimension; shorter where rows of A are copied, which then serve more columns. */
+const DEPTH = { plain: 800, transposed: 384 };
 const COLUMNS = 512;
 const ROWS = 480;
 /** With several blocks of the inner dimension each tile packs B anew, which fewer rows do not pay for. */
-const BLOCKED_ROWS = 120;
+const BLOCKED_ROWS = 128;
 /** A tile is about this much work: small enough to share out evenly, large against the cost of packing. */
 const TILE_FLOPS = 1.5e6;
 /** A product with few results and a long inner dimension is cut along that one; the parts are added in order. */
@@ -189,7 +189,8 @@ function multiplyAcross(device: WasmDevice, product: Product, parts: number, spl
 
 function launch(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): void {
   const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
-  const depth = partDepth > DEPTH * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / DEPTH), 4) : partDepth;
+  const most = transposeA ? DEPTH.transposed : DEPTH.plain;
+  const depth = partDepth > most * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / most), 4) : partDepth;
   const unit = device.tileColumns;
   const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / unit) * unit));
   const columns = roundUp(n / columnTiles, unit);
