@@ -184,14 +184,14 @@ t.test("a thread that died is an error, and one thread goes on", async (t) => {
     setThreads(2);
   });
   setThreads(2);
-  const half = cases[0];
-  runOn("wasm", half);
+  const product = cases[0];
+  runOn("wasm", product);
   Atomics.add(words, pending, 1); // a job whose last tile nobody finishes
   Atomics.store(words, failed, 1);
   t.throws(() => backend.settle!(), new DeviceError("wasm: a thread died; setThreads(1) computes without it"));
-  t.throws(() => runOn("wasm", half), DeviceError);
+  t.throws(() => runOn("wasm", product), DeviceError);
   setThreads(1);
-  t.strictSame(runOn("wasm", half)[0]!.length, 1920 * 256);
+  t.strictSame(runOn("wasm", product)[0]!.length, 1920 * 256);
 });
 
 t.test("memory: freed blocks are used again, and running out says how much there is", async (t) => {

@@ -5,7 +5,7 @@ const UNIT = 64;
 const PAGE = 65536;
 /** Memory grows by at least 16 MiB. */
 const GROWTH_PAGES = 256;
-/** A vector, or the bias of a register tile, may be read across the end of the last block. */
+/** Vectors, panels and the bias of a register tile may be read across the end of the last block. */
 const SLACK = 64;
 
 /** How far the jobs have come that use the memory. */

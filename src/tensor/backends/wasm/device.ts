@@ -103,12 +103,7 @@ export class WasmDevice {
 
   /** Calls `body` with the address of a block for jobs, which is given back afterwards. */
   withBlock(bytes: number, body: (address: number) => void): void {
-    const address = this.allocator.allocate(bytes);
-    try {
-      body(address);
-    } finally {
-      this.allocator.release(address, bytes);
-    }
+    this.#lend(this.allocator.allocate(bytes), bytes, body);
   }
 
   /** The same with a block that holds these numbers. */
@@ -116,6 +111,10 @@ export class WasmDevice {
     const bytes = 4 * numbers.length;
     const address = this.allocator.allocateRested(bytes);
     this.window({ dtype: "int32", size: numbers.length, address }).set(numbers);
+    this.#lend(address, bytes, body);
+  }
+
+  #lend(address: number, bytes: number, body: (address: number) => void): void {
     try {
       body(address);
     } finally {

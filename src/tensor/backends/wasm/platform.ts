@@ -12,8 +12,8 @@ export interface ThreadData {
   readonly thread: number;
   /** Where to write 1 when the thread dies. */
   readonly failed: number;
-  /** What to wake then. */
-  readonly done: number;
+  /** What the calling thread waits for, to be woken then. */
+  readonly pending: number;
 }
 
 const isNode = typeof process !== "undefined" && typeof process.versions?.node === "string";
@@ -112,14 +112,14 @@ export function canWait(memory: WebAssembly.Memory): boolean {
 
 /** The whole program of a thread, as text, so that no file has to be found. */
 const program = `
-function start({ module, memory, thread, failed, done }) {
+function start({ module, memory, thread, failed, pending }) {
   try {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     exports.serve(thread);
   } catch (error) {
     const words = new Int32Array(memory.buffer);
     Atomics.store(words, failed >> 2, 1);
-    Atomics.notify(words, done >> 2);
+    Atomics.notify(words, pending >> 2);
     throw error;
   }
 }`;

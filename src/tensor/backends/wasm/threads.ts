@@ -4,11 +4,11 @@ import type { Jobs } from "./jobs.ts";
 import { canShareMemory, processors, requestedThreads, startThread, type Thread } from "./platform.ts";
 
 /** Words of the pool; see `assembly/pool.ts`. */
-const DONE = 1088;
 const WAKE = 1152;
 const ACTIVE = 1280;
 const FAILED = 1284;
 const HELPED = 1288;
+const PENDING = 1344;
 const SCRATCH_TABLE = 1408;
 
 /** More threads than this wait for memory more than they compute. */
@@ -82,6 +82,6 @@ export class Threads {
     const { module, memory } = this;
     const thread = this.#workers.length + 1;
     this.#placeScratch(thread, this.allocator.allocate(this.#scratchBytes));
-    this.#workers.push(startThread({ module, memory, thread, failed: FAILED, done: DONE }));
+    this.#workers.push(startThread({ module, memory, thread, failed: FAILED, pending: PENDING }));
   }
 }
