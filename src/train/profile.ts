@@ -95,13 +95,12 @@ async function measureSteps({ preset, settings, batchSize, device, steps, seed }
   try {
     for (let step = -WARM_UP; step < steps; step++) {
       const times = new Map<KernelName, number>();
-      const counts = new Map<KernelName, number>();
-      calls = counts;
+      calls = new Map();
       backend.run = (kernel, inputs, out, attributes) => {
         const start = performance.now();
         run(kernel, inputs, out, attributes);
         backend.settle?.();
-        counts.set(kernel, (counts.get(kernel) ?? 0) + 1);
+        calls.set(kernel, (calls.get(kernel) ?? 0) + 1);
         times.set(kernel, (times.get(kernel) ?? 0) + performance.now() - start);
       };
       const start = performance.now();
