@@ -43,15 +43,19 @@ async function measure([name, preset, m, n, k, transposeA, transposeB]) {
   const a = operand(transposeA ? [k, m] : [m, k]);
   const b = operand(transposeB ? [n, k] : [k, n]);
   const out = operand([m, n]);
-  // One run is long enough for the clock: at least ten milliseconds or so.
-  const repeats = Math.max(1, Math.round(4e8 / (2 * m * n * k)));
+  // One run is long enough for the clock and for threads to come up: ten milliseconds or so.
+  const repeats = Math.max(1, Math.round(1.2e9 / (2 * m * n * k)));
+  const multiply = () => {
+    backend.run("matmul", [a, b], out, { transposeA, transposeB });
+    backend.settle();
+  };
   const times = new Map(counts.map((threads) => [threads, []]));
   for (let run = -3; run < Number(options.runs); run++)
     for (const threads of counts) {
       setThreads(threads);
+      for (let i = 0; i < repeats; i++) multiply();
       const start = performance.now();
-      for (let i = 0; i < repeats; i++) backend.run("matmul", [a, b], out, { transposeA, transposeB });
-      backend.settle();
+      for (let i = 0; i < repeats; i++) multiply();
       if (run >= 0) times.get(threads).push((performance.now() - start) / repeats);
       else await new Promise((resolve) => setTimeout(resolve, 20)); // lets the threads start
     }
