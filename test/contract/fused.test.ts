@@ -148,15 +148,19 @@ for (const device of devices) {
       shape().chain((of) => sample(of, wide)),
       (x) => checkFused(device, geluFused, [x], {}),
     );
-    const tails: Sample = { shape: [8], dtype: "float32", values: [-12, -8, -5, -0, 0, 5, Number.NaN, Infinity] };
-    checkFused(device, geluFused, [tails], {});
+    const tails: Sample = { shape: [8], dtype: "float32", values: [-1e30, -8, -5, -0, 0, 5, Number.NaN, Infinity] };
+    checkFused(device, geluFused, [tails], {}); // Φ is exactly 0 there
   });
 
-  test("geluBackward", () =>
+  test("geluBackward", () => {
     forAll(
       shape().chain((of) => fc.tuple(sample(of, wide), sample(of))),
       (inputs) => checkFused(device, geluBackwardFused, inputs, {}),
-    ));
+    );
+    const tails: Sample = { shape: [6], dtype: "float32", values: [-100, -20, Number.NaN, 20, 100, 0] };
+    const large: Sample = { shape: [6], dtype: "float32", values: [1e30, -1e30, 1, 1e30, -1e30, 1e30] };
+    checkFused(device, geluBackwardFused, [tails, large], {}); // exactly 0 and 1 where they are
+  });
 
   test("softmax", () => {
     forAll(

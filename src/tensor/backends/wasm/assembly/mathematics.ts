@@ -221,47 +221,49 @@ export function erf(x: v128): v128 {
   return select(f32x4.lt(t, constant(ERF, 0)), near, v128.bitselect(far, x, i32x4.splat(0x7fffffff)));
 }
 
-/** P and Q, the highest power of both first, then what else it needs. */
+/**
+ * Two fits: the coefficients of P and Q in turn, the highest power first; ± the last x, chosen so that the results there
+ * are exactly 0 and 1, with fused sums and without; ½.
+ */
 const NORMAL = memory.data<f32>([
   2.2145339784174212e-8, 1.1802122799053905e-6, 6.356524409056874e-6, 7.51017068978399e-5, 0.0001738501014187932,
   0.0019129746360704303, 0.0047072554007172585, 0.028940053656697273, 0.03437604755163193, 0.25283369421958923,
-  0.398942232131958, 1, 5.6, -5.6, 0.5,
+  0.398942232131958, 1, 5.58, -5.58, 0.5,
+]);
+const GELU_DERIVATIVE = memory.data<f32>([
+  1.929073931705716e-7, 8.951721611083485e-6, 3.595431917347014e-5, 0.00019203705596737564, 1.923636591527611e-5,
+  0.0035230249632149935, 0.014230182394385338, 0.040980324149131775, -0.030995232984423637, 0.2944948077201843,
+  0.7978853583335876, 1, 5.758, -5.758, 0.5,
 ]);
 
-/** Φ(x) as ½ + x P(x²) / Q(x²), to 2e-7; 0 and 1 beyond 5.6. */
+/** ½ + t P(t²) / Q(t²), where t is x between the last ones. */
 @inline
-function normalDistribution(x: v128): v128 {
-  const t = f32x4.pmax(f32x4.pmin(x, constant(NORMAL, 12)), constant(NORMAL, 13));
+function aboutHalf(table: usize, x: v128): v128 {
+  const t = f32x4.pmax(f32x4.pmin(x, constant(table, 12)), constant(table, 13));
   const s = f32x4.mul(t, t);
-  let p = constant(NORMAL, 0);
-  let q = constant(NORMAL, 1);
-  p = madd(p, s, constant(NORMAL, 2));
-  q = madd(q, s, constant(NORMAL, 3));
-  p = madd(p, s, constant(NORMAL, 4));
-  q = madd(q, s, constant(NORMAL, 5));
-  p = madd(p, s, constant(NORMAL, 6));
-  q = madd(q, s, constant(NORMAL, 7));
-  p = madd(p, s, constant(NORMAL, 8));
-  q = madd(q, s, constant(NORMAL, 9));
-  p = madd(p, s, constant(NORMAL, 10));
-  q = madd(q, s, constant(NORMAL, 11));
-  const phi = f32x4.add(f32x4.div(f32x4.mul(t, p), q), constant(NORMAL, 14));
-  return f32x4.pmin(f32x4.pmax(phi, splat(0)), constant(NORMAL, 11));
+  let p = constant(table, 0);
+  let q = constant(table, 1);
+  p = madd(p, s, constant(table, 2));
+  q = madd(q, s, constant(table, 3));
+  p = madd(p, s, constant(table, 4));
+  q = madd(q, s, constant(table, 5));
+  p = madd(p, s, constant(table, 6));
+  q = madd(q, s, constant(table, 7));
+  p = madd(p, s, constant(table, 8));
+  q = madd(q, s, constant(table, 9));
+  p = madd(p, s, constant(table, 10));
+  q = madd(q, s, constant(table, 11));
+  return f32x4.add(f32x4.div(f32x4.mul(t, p), q), constant(table, 14));
 }
 
-/** x Φ(x). */
+/** x Φ(x), with Φ to 2e-7. */
 @inline
 export function gelu(x: v128): v128 {
-  return f32x4.mul(x, normalDistribution(x));
+  return f32x4.mul(x, aboutHalf(NORMAL, x));
 }
 
-/** Beyond ±13, x φ(x) is 0; 1 / √2π. */
-const DENSITY = memory.data<f32>([13, -13, -0.5, 0.39894228]);
-
-/** Φ(x) + x φ(x). */
+/** Φ(x) + x φ(x) to 4e-7. */
 @inline
 export function geluDerivative(x: v128): v128 {
-  const t = f32x4.pmax(f32x4.pmin(x, constant(DENSITY, 0)), constant(DENSITY, 1));
-  const gauss = expOfNegative(f32x4.mul(f32x4.mul(t, t), constant(DENSITY, 2)));
-  return madd(f32x4.mul(t, constant(DENSITY, 3)), gauss, normalDistribution(x));
+  return aboutHalf(GELU_DERIVATIVE, x);
 }
