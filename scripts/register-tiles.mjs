@@ -13,7 +13,7 @@ const WIDTHS = [8, 16];
 /** @returns source of columnsTile8, rowsTile8, columnsTile16 and rowsTile16 */
 export function registerTiles() {
   const tiles = WIDTHS.flatMap((width) => [columnsTile(width), rowsTile(width)]);
-  return ['import { finishTile } from "./finish-tile";', 'import { madd, scratch } from "./job";', ...tiles].join("\n");
+  return ['import { finishTile } from "./finish-tile";', 'import { madd, scratch, storePair } from "./job";', ...tiles].join("\n");
 }
 
 /** A stands by columns, `step` bytes from one to the next. */
@@ -33,6 +33,7 @@ function rowsTile(width) {
 /** @param loads what brings a cell of each row of A to all lanes, @param steps what moves on to its next cell */
 function tile(name, a, pointers, loads, steps, width) {
   const vectors = Array.from({ length: width / 4 }, (_, j) => j);
+  const pairs = vectors.filter((j) => j % 2 === 0);
   return `
 export function ${name}(
   ${a}, b: usize, depth: i32,
@@ -51,7 +52,7 @@ export function ${name}(
   const direct = height === ${ROWS} && width === ${width} && !addend;
   let at = direct ? to : scratch;
   const down = direct ? stride : ${4 * width};
-  ${lines(rows((i) => lines([...vectors.map((j) => `v128.store(at, c${i}_${j}, ${16 * j});`), "at += down;"])))}
+  ${lines(rows((i) => lines([...pairs.map((j) => `storePair(at + ${16 * j}, c${i}_${j}, c${i}_${j + 1});`), "at += down;"])))}
   if (!direct) finishTile(${width}, to, stride, height, width, addend);
 }`;
 }

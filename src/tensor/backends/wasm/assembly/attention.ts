@@ -2,7 +2,7 @@
 // autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
-import { address, float, int, lanes, maxLanes, scratch, sumLanes, sumOfTwo, ZEROS } from "./job";
+import { address, float, int, lanes, maxLanes, scratch, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
 import { expOfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
 import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
@@ -134,8 +134,7 @@ function exponentials(row: usize, shift: v128): f32 {
     const counts1 = v128.load(at + toCounts, 16);
     const e0 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x0, shift), scale)), counts0);
     const e1 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x1, shift), scale)), counts1);
-    v128.store(at, e0);
-    v128.store(at, e1, 16);
+    storePair(at, e0, e1);
     sum0 = f32x4.add(sum0, e0);
     sum1 = f32x4.add(sum1, e1);
   }
@@ -148,8 +147,7 @@ function scaleRow(row: usize, factor: v128): void {
   for (let at = row; at < end; at += 32) {
     const e0 = v128.load(at);
     const e1 = v128.load(at, 16);
-    v128.store(at, f32x4.mul(e0, factor));
-    v128.store(at, f32x4.mul(e1, factor), 16);
+    storePair(at, f32x4.mul(e0, factor), f32x4.mul(e1, factor));
   }
 }
 
@@ -206,8 +204,9 @@ function slopesRow(weights: usize, slopes: usize, dot: f32): void {
     const s1 = v128.load(slopes, 16);
     const p0 = v128.load(weights);
     const p1 = v128.load(weights, 16);
-    v128.store(slopes, f32x4.mul(f32x4.mul(p0, f32x4.sub(s0, shift)), scale));
-    v128.store(slopes, f32x4.mul(f32x4.mul(p1, f32x4.sub(s1, shift)), scale), 16);
+    const left = f32x4.mul(f32x4.mul(p0, f32x4.sub(s0, shift)), scale);
+    const right = f32x4.mul(f32x4.mul(p1, f32x4.sub(s1, shift)), scale);
+    storePair(slopes, left, right);
     weights += 32;
   }
 }

@@ -3,7 +3,7 @@
 // one loop serves every pattern of broadcasting.
 
 import { applyBinary } from "./binary";
-import { address, float, int, scratch, storeLanes } from "./job";
+import { address, float, int, scratch, storeLanes, storePair } from "./job";
 import { Binary, Unary } from "./kernel";
 import { applyUnary } from "./unary";
 
@@ -46,8 +46,7 @@ function step(n: i32): usize {
 function operand(n: i32, at: usize): usize {
   if (int(ADVANCE + n)) return at;
   const splat = scratch + (<usize>n << 5);
-  v128.store(splat, v128.load32_splat(at));
-  v128.store(splat, v128.load32_splat(at), 16);
+  storePair(splat, v128.load32_splat(at), v128.load32_splat(at));
   return splat;
 }
 
@@ -134,8 +133,7 @@ function unaryLoop(operation: i32, x: usize, step: usize, out: usize, n: i32): v
       const x1 = v128.load(x, 16);
       const y0 = applyUnary(operation, x0);
       const y1 = applyUnary(operation, x1);
-      v128.store(out, y0);
-      v128.store(out, y1, 16);
+      storePair(out, y0, y1);
       x += step << 1;
       out += 32;
     }
@@ -158,8 +156,7 @@ function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usi
       const y1 = v128.load(y, 16);
       const z0 = applyBinary(operation, x0, y0);
       const z1 = applyBinary(operation, x1, y1);
-      v128.store(out, z0);
-      v128.store(out, z1, 16);
+      storePair(out, z0, z1);
       x += xStep << 1;
       y += yStep << 1;
       out += 32;

@@ -1,4 +1,4 @@
-import { scratch, storeLanes } from "./job";
+import { scratch, storeLanes, storePair } from "./job";
 
 /** Brings a tile from scratch, where its rows have `columns` cells, to its place. The arguments are those of a tile. */
 export function finishTile(columns: i32, to: usize, stride: usize, height: i32, width: i32, addend: usize): void {
@@ -24,7 +24,6 @@ function addPairs(x: usize, y: usize, to: usize, bytes: usize): void {
   for (let at: usize = 0; at < bytes; at += 32) {
     const left = f32x4.add(v128.load(y + at), v128.load(x + at));
     const right = f32x4.add(v128.load(y + at, 16), v128.load(x + at, 16));
-    v128.store(to + at, left);
-    v128.store(to + at, right, 16);
+    storePair(to + at, left, right);
   }
 }

@@ -67,12 +67,21 @@ export function loadLanes(from: usize, count: i32, fill: v128): v128 {
 /** 64 bytes that nobody writes to: where sums begin, those of a register tile without bias and those of `sumOfTwo`. */
 export const ZEROS: usize = 1984;
 
+/**
+ * Two neighbouring vectors. The second one goes first: where the compiler joins them, it would leave a store of the first
+ * half behind otherwise.
+ */
+@inline
+export function storePair(to: usize, left: v128, right: v128): void {
+  v128.store(to, right, 16);
+  v128.store(to, left);
+}
+
 /** even + odd, by way of memory: engines join pairs of vectors from a pair of stores backwards, loops included. */
 @inline
 export function sumOfTwo(even: v128, odd: v128): v128 {
   const to = scratch;
-  v128.store(to, even);
-  v128.store(to, odd, 16);
+  storePair(to, even, odd);
   return f32x4.add(v128.load(to), v128.load(to, 16));
 }
 

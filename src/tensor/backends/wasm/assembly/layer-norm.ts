@@ -3,7 +3,7 @@
 // Each pass goes over all rows of a tile before the next one does: what it finds out of a row, its mean for example, is
 // then there long before it is used, and no row waits for the additions that came just before.
 
-import { address, float, int, lanes, loadLanes, madd, scratch, storeLanes, sumLanes, sumOfTwo, ZEROS } from "./job";
+import { address, float, int, lanes, loadLanes, madd, scratch, storeLanes, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
 
 const OUT = 0;
 const X = 1;
@@ -117,8 +117,7 @@ function normalizeRow(x: usize, out: usize, mean: v128, scale: v128): void {
   for (; i >= 8; i -= 8) {
     const left = madd(standardized(x, mean, scale), v128.load(weight), v128.load(bias));
     const right = madd(standardized(x + 16, mean, scale), v128.load(weight, 16), v128.load(bias, 16));
-    v128.store(out, left);
-    v128.store(out, right, 16);
+    storePair(out, left, right);
     x += 32;
     out += 32;
     weight += 32;
@@ -183,8 +182,7 @@ function backwardRow(row: i32): void {
   for (; i >= 8; i -= 8) {
     const left = backwardCells(row, at + toX, at + toWeight, at + toGrad);
     const right = backwardCells(row, at + toX + 16, at + toWeight + 16, at + toGrad + 16);
-    v128.store(at, left);
-    v128.store(at, right, 16);
+    storePair(at, left, right);
     at += 32;
   }
   for (; i > 0; i -= 4) {
@@ -216,8 +214,7 @@ function addWeightRow(x: usize, grad: usize, out: usize, mean: v128, scale: v128
   for (; i >= 8; i -= 8) {
     const left = madd(v128.load(grad), standardized(x, mean, scale), v128.load(out));
     const right = madd(v128.load(grad, 16), standardized(x + 16, mean, scale), v128.load(out, 16));
-    v128.store(out, left);
-    v128.store(out, right, 16);
+    storePair(out, left, right);
     x += 32;
     grad += 32;
     out += 32;

@@ -1,5 +1,6 @@
 // Copies of operands in the order in which the register tile reads them.
 
+import { storePair } from "./job";
 import { panelColumns, wideColumns } from "./register-tile";
 
 /** Steps that are copied for all panels before the next ones: their cache lines are then read once. */
@@ -35,8 +36,7 @@ function copyCells(count: i32, from: usize, to: usize): void {
     return;
   }
   const second = v128.load(from, 16);
-  v128.store(to, first);
-  v128.store(to, second, 16);
+  storePair(to, first, second);
   if (count === 16) copyCells(8, from + 32, to + 32);
 }
 

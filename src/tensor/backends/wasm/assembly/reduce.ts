@@ -1,7 +1,7 @@
 // Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output; the terms of one cell are
 // added in an order that the shape fixes, in blocks, so that rounding errors grow with the blocks and not with the terms.
 
-import { address, int, loadLanes, madd, maxLanes, storeLanes, sumLanes } from "./job";
+import { address, int, loadLanes, madd, maxLanes, storeLanes, storePair, sumLanes } from "./job";
 import { Reduction } from "./kernel";
 import { findTensor, first, last, operands } from "./tensors";
 
@@ -136,8 +136,7 @@ function allColumns(operation: i32, x: usize, stride: usize, out: usize): void {
 function combineInto(operation: i32, out: usize, a: v128, b: v128): void {
   const left = v128.load(out);
   const right = v128.load(out, 16);
-  v128.store(out, combine(operation, left, a));
-  v128.store(out, combine(operation, right, b), 16);
+  storePair(out, combine(operation, left, a), combine(operation, right, b));
 }
 
 /** Up to eight columns from top to bottom. */
