@@ -2,8 +2,8 @@
 // autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
-import { address, float, int, lanes, maxLanes, scratch, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
-import { expOfNegative } from "./mathematics";
+import { address, float, int, lanes, maxLanes, maxOfTwo, scratch, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
+import { exp2OfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
 import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
@@ -20,17 +20,17 @@ const SCALE = 8; // 1 / √dh
 
 /** Keys, rounded up to pairs of vectors, as panels are: the row length of the weights. */
 let width: i32 = 0;
-let included: usize = 0;
+let limits: usize = 0;
 let panels: usize = 0;
 let weights: usize = 0;
 let slopes: usize = 0;
 let numbers: usize = 0;
 
-/** Lays out scratch: [width] which keys count, panels, weights [N, width], their gradient, a number of each row. */
+/** Lays out scratch: [width] what the scores of a key may be at most, ∞, or −∞ if it does not count, panels, weights [N, width], their gradient, a number of each row. */
 function layOut(n: i32, size: i32): void {
   width = (n + 7) & ~7;
-  included = scratch + TILE_BYTES;
-  panels = included + (<usize>width << 2);
+  limits = scratch + TILE_BYTES;
+  panels = limits + (<usize>width << 2);
   weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
   slopes = weights + (<usize>(n * width) << 2);
   numbers = slopes + (<usize>(n * width) << 2);
@@ -73,7 +73,7 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
     const at = <usize>j << 2;
     const isKey = lanes(n - j);
     const counts = mask === 0 ? isKey : v128.andnot(isKey, i32x4.eq(v128.load(mask + at), i32x4.splat(0)));
-    v128.store(included + at, counts);
+    v128.store(limits + at, v128.bitselect(f32x4.splat(Infinity), f32x4.splat(-Infinity), counts));
     any = v128.or(any, counts);
   }
   if (!v128.any_true(any)) {
@@ -88,52 +88,52 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
 // The rows of weights are whole panels: two vectors at once, see elementwise.ts. Softmax takes three passes over all rows
 // instead of three over each: what a row has to wait for, its maximum and its sum, is then there long before it is used.
 
-const LOWEST = memory.data<f32>([-Infinity]);
+/** −∞ for two vectors. */
+const LOWEST = memory.data<f32>([
+  -Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity,
+]);
+/** 1 / ln 2. */
+const POWERS: f32 = 1.44269504;
 
 function softmaxRows(n: i32): void {
   for (let i = 0; i < n; i++) store<f32>(numbers + (<usize>i << 2), maxOfRow(weights + <usize>(i * width << 2)));
+  const scale = f32x4.splat(float(SCALE) * POWERS);
   for (let i = 0; i < n; i++) {
     const number = numbers + (<usize>i << 2);
-    store<f32>(number, 1 / exponentials(weights + <usize>(i * width << 2), v128.load32_splat(number)));
+    store<f32>(number, 1 / exponentials(weights + <usize>(i * width << 2), v128.load32_splat(number), scale));
   }
   for (let i = 0; i < n; i++)
     scaleRow(weights + <usize>(i * width << 2), v128.load32_splat(numbers + (<usize>i << 2)));
 }
 
-/** The largest score of a key that counts; passes over NaN, which the exponentials bring back. */
+/** The largest score of a key that counts; ∞ for NaN, which the exponentials bring back. */
 @inline
 function maxOfRow(row: usize): f32 {
-  const lowest = v128.load32_splat(LOWEST);
   const end = row + (<usize>width << 2);
-  const toCounts = included - row;
-  let largest0 = lowest;
-  let largest1 = lowest;
+  const toLimits = limits - row;
+  let largest0 = v128.load(LOWEST);
+  let largest1 = v128.load(LOWEST, 16);
   for (let at = row; at < end; at += 32) {
-    const x0 = v128.load(at);
-    const x1 = v128.load(at, 16);
-    const counts0 = v128.load(at + toCounts);
-    const counts1 = v128.load(at + toCounts, 16);
-    largest0 = f32x4.pmax(largest0, v128.bitselect(x0, lowest, counts0));
-    largest1 = f32x4.pmax(largest1, v128.bitselect(x1, lowest, counts1));
+    const x0 = f32x4.pmin(v128.load(at + toLimits), v128.load(at));
+    const x1 = f32x4.pmin(v128.load(at + toLimits, 16), v128.load(at, 16));
+    largest0 = f32x4.pmax(largest0, x0);
+    largest1 = f32x4.pmax(largest1, x1);
   }
-  return maxLanes(f32x4.pmax(largest0, largest1));
+  return maxLanes(maxOfTwo(largest0, largest1));
 }
 
 /** e^((x − shift) / √dh) of the keys that count, 0 of the others, in place; answers the sum. */
 @inline
-function exponentials(row: usize, shift: v128): f32 {
-  const scale = f32x4.splat(float(SCALE));
+function exponentials(row: usize, shift: v128, scale: v128): f32 {
   const end = row + (<usize>width << 2);
-  const toCounts = included - row;
+  const toLimits = limits - row;
   let sum0 = v128.load(ZEROS);
   let sum1 = v128.load(ZEROS, 16);
   for (let at = row; at < end; at += 32) {
-    const x0 = v128.load(at);
-    const x1 = v128.load(at, 16);
-    const counts0 = v128.load(at + toCounts);
-    const counts1 = v128.load(at + toCounts, 16);
-    const e0 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x0, shift), scale)), counts0);
-    const e1 = v128.and(expOfNegative(f32x4.mul(f32x4.sub(x1, shift), scale)), counts1);
+    const x0 = f32x4.pmin(v128.load(at + toLimits), v128.load(at));
+    const x1 = f32x4.pmin(v128.load(at + toLimits, 16), v128.load(at, 16));
+    const e0 = exp2OfNegative(f32x4.mul(f32x4.sub(x0, shift), scale));
+    const e1 = exp2OfNegative(f32x4.mul(f32x4.sub(x1, shift), scale));
     storePair(at, e0, e1);
     sum0 = f32x4.add(sum0, e0);
     sum1 = f32x4.add(sum1, e1);

@@ -80,9 +80,15 @@ export function storePair(to: usize, left: v128, right: v128): void {
 /** even + odd, by way of memory: engines join pairs of vectors from a pair of stores backwards, loops included. */
 @inline
 export function sumOfTwo(even: v128, odd: v128): v128 {
-  const to = scratch;
-  storePair(to, even, odd);
-  return f32x4.add(v128.load(to), v128.load(to, 16));
+  storePair(scratch, even, odd);
+  return f32x4.add(v128.load(scratch), v128.load(scratch, 16));
+}
+
+/** The larger of both in each lane, in the same way. */
+@inline
+export function maxOfTwo(even: v128, odd: v128): v128 {
+  storePair(scratch, even, odd);
+  return f32x4.pmax(v128.load(scratch), v128.load(scratch, 16));
 }
 
 /** Σ over the lanes. */
@@ -93,9 +99,9 @@ export function sumLanes(x: v128): f32 {
   );
 }
 
-/** The largest lane; NaN wins. */
+/** The largest lane, of numbers. */
 @inline
 export function maxLanes(x: v128): f32 {
-  const pairs = f32x4.max(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.max(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
+  const pairs = f32x4.pmax(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.pmax(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }

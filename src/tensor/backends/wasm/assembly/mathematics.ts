@@ -100,6 +100,25 @@ export function expOfNegative(x: v128): v128 {
   return f32x4.mul(p, powerOfTwo(shifted));
 }
 
+/** The polynomial of (2ᶠ − 1) / f, the highest power first, then 1; where 2ᵗ becomes 0. */
+const EXP2 = memory.data<f32>([
+  0.001326472731307149, 0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1, -127,
+]);
+
+/** 2ᵗ for t ≤ 0, to 2e-7 of it: for powers that stand in t with its rounding error anyway. */
+@inline
+export function exp2OfNegative(t: v128): v128 {
+  const clamped = f32x4.pmax(t, constant(EXP2, 6));
+  const shifted = f32x4.add(clamped, constant(EXP, SHIFT));
+  const f = f32x4.sub(clamped, f32x4.sub(shifted, constant(EXP, SHIFT)));
+  let p = constant(EXP2, 0);
+  p = madd(p, f, constant(EXP2, 1));
+  p = madd(p, f, constant(EXP2, 2));
+  p = madd(p, f, constant(EXP2, 3));
+  p = madd(p, f, constant(EXP2, 4));
+  return f32x4.mul(madd(p, f, constant(EXP2, 5)), powerOfTwo(shifted));
+}
+
 /** The smallest normal number; 2²³; 1; the polynomial of ln(1 + f), the highest power first; the last terms, ln 2 in two parts. */
 const LOG = memory.data<f32>([
   1.17549435e-38, 8388608, 1, 0.06916964054107666, -0.11791913211345673, 0.11873401701450348, -0.12384044378995895,

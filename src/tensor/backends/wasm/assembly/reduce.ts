@@ -1,7 +1,7 @@
 // Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output; the terms of one cell are
 // added in an order that the shape fixes, in blocks, so that rounding errors grow with the blocks and not with the terms.
 
-import { address, int, loadLanes, madd, maxLanes, storeLanes, storePair, sumLanes } from "./job";
+import { address, int, loadLanes, madd, storeLanes, storePair, sumLanes } from "./job";
 import { Reduction } from "./kernel";
 import { findTensor, first, last, operands } from "./tensors";
 
@@ -45,8 +45,14 @@ export function reduceRowsTile(tile: i32): void {
 
 function reduceRow(x: usize, count: i32): f32 {
   if (int(OPERATION) === Reduction.sum) return sumRow(x, count);
-  if (int(OPERATION) === Reduction.max) return maxLanes(reduceLanes(Reduction.max, x, count));
-  return -maxLanes(f32x4.neg(reduceLanes(Reduction.min, x, count)));
+  if (int(OPERATION) === Reduction.max) return maxOrNaN(reduceLanes(Reduction.max, x, count));
+  return -maxOrNaN(f32x4.neg(reduceLanes(Reduction.min, x, count)));
+}
+
+/** The largest lane; NaN wins. */
+function maxOrNaN(x: v128): f32 {
+  const pairs = f32x4.max(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
 function sumRow(x: usize, count: i32): f32 {
