@@ -42,8 +42,14 @@ function begin(tile: i32): void {
   for (let row = 0; row < rows; row++) {
     const at = <usize>row << 2;
     const variance = varianceOf(x + row * bytes, v128.load32_splat(means + at));
-    store<f32>(scales + at, 1 / sqrt<f32>(variance + float(EPS)));
+    store<f32>(scales + at, inverseRoot(variance + float(EPS)));
   }
+}
+
+/** 1 / √x. V8 has the root of a vector in the newer instructions only: see `upperHalvesCleaner` of the host. */
+@inline
+function inverseRoot(x: f32): f32 {
+  return 1 / f32x4.extract_lane(f32x4.sqrt(f32x4.splat(x)), 0);
 }
 
 /** Where the tile's first row begins in an operand. */
