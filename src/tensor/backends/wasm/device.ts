@@ -6,7 +6,7 @@ import type { Kernel } from "./assembly/kernel.ts";
 import { fusedBinary, plainBinary } from "./binary.generated.ts";
 import type { Blas } from "./blas.ts";
 import { Jobs } from "./jobs.ts";
-import { allowRelaxedSimd, joinVectors } from "./platform.ts";
+import { allowRelaxedSimd, joinVectors, upperHalvesCleaner } from "./platform.ts";
 import { Residents, type WasmStorage } from "./residents.ts";
 import { Threads } from "./threads.ts";
 
@@ -48,7 +48,7 @@ export class WasmDevice {
     const { module, fused, joined } = compile();
     this.memory = memory;
     this.fused = fused;
-    this.jobs = new Jobs(module, memory);
+    this.jobs = new Jobs(module, memory, joined ? upperHalvesCleaner() : () => {});
     this.allocator = new Allocator(memory, HEAP, maximumPages, this.jobs, () => this.residents.explain());
     this.residents = new Residents(this.allocator, this);
     this.ints = new Int32Array(memory.buffer, ARGUMENTS, ARGUMENT_COUNT);

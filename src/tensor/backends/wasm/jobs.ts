@@ -30,7 +30,12 @@ export class Jobs {
   readonly #words: Int32Array;
   readonly #canWait: boolean;
 
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory) {
+  /** @param afterKernels called when kernels may have run on this thread */
+  constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    readonly afterKernels: () => void,
+  ) {
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
     this.#words = new Int32Array(memory.buffer, 0, PENDING / 4 + 1);
     this.#canWait = canWait(memory);
@@ -52,6 +57,7 @@ export class Jobs {
     if (threads < 2 || tiles > MAXIMUM_TILES) {
       this.settle();
       this.#exports.alone(kernel, tiles);
+      this.afterKernels();
       return;
     }
     const wakes = tiles > 1 && nanoseconds >= PARALLEL_NANOSECONDS;
@@ -71,6 +77,7 @@ export class Jobs {
   }
 
   #check(status: number): void {
+    this.afterKernels();
     if (status !== 0)
       throw new DeviceError(
         `wasm: a thread ${status === 1 ? "died" : "does not answer"}; setThreads(1) computes without it`,

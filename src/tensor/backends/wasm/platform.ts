@@ -55,6 +55,17 @@ export function joinVectors(): boolean {
   return true;
 }
 
+/**
+ * What to call after kernels with joined vectors have run on this thread. Node leaves the upper halves of the registers as
+ * they are, and some processors take 100 ns for each change between such code and the older instructions that much of Node
+ * consists of: JavaScript between kernels then takes three times as long. Node's check for ASCII clears them at its end.
+ */
+export function upperHalvesCleaner(): () => void {
+  const { isAscii } = load!("node:buffer") as typeof import("node:buffer");
+  const text = new Uint8Array(64);
+  return () => void isAscii(text);
+}
+
 /** Where the system does not tell: every Mac has it that runs such a Node, and nearly every other computer. */
 function hasAvx2(): boolean {
   if (process.platform !== "linux") return true;
