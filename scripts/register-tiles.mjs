@@ -4,8 +4,8 @@
 //
 // Engines' compilers are easily put off. They move all loads of an iteration to its front, and two iterations' worth of them
 // no longer fit into fifteen registers: the loops are not unrolled. A branch on the way into a loop or out of it that
-// touches the sums makes them spill, or keeps vectors from being joined: the bias is always there, if only as zeros, and
-// what is added at last is added in memory.
+// touches the sums makes them spill, or keeps vectors from being joined. So a tile is always whole, begins with something
+// that is there, and something is added to it at the end, if only zeros; register-tile.ts does the rest.
 
 const ROWS = 6;
 const WIDTHS = [8, 16];
@@ -13,7 +13,7 @@ const WIDTHS = [8, 16];
 /** @returns source of columnsTile8, rowsTile8, columnsTile16 and rowsTile16 */
 export function registerTiles() {
   const tiles = WIDTHS.flatMap((width) => [columnsTile(width), rowsTile(width)]);
-  return ['import { finishTile } from "./finish-tile";', 'import { madd, scratch, storePair } from "./job";', ...tiles].join("\n");
+  return ['import { madd } from "./job";', ...tiles].join("\n");
 }
 
 /** A stands by columns, `step` bytes from one to the next. */
@@ -22,25 +22,28 @@ function columnsTile(width) {
   return tile(`columnsTile${width}`, "a: usize, step: usize", [], loads, ["a += step;"], width);
 }
 
-/** A stands by rows, `lda` cells from one to the next; beyond `height` the last one is read again. */
+/** A stands by rows, `step` bytes from one to the next; beyond `height` the last one is read again. */
 function rowsTile(width) {
-  const pointers = rows((i) => `let r${i} = a + (<usize>lda << 2) * min(${i}, height - 1);`);
+  const pointers = rows((i) => `let r${i} = a + step * min(${i}, height - 1);`);
   const loads = rows((i) => `v128.load32_splat(r${i})`);
   const steps = rows((i) => `r${i} += 4;`);
-  return tile(`rowsTile${width}`, "a: usize, lda: i32", pointers, loads, steps, width);
+  return tile(`rowsTile${width}`, "a: usize, step: usize, height: i32", pointers, loads, steps, width);
 }
 
 /** @param loads what brings a cell of each row of A to all lanes, @param steps what moves on to its next cell */
 function tile(name, a, pointers, loads, steps, width) {
   const vectors = Array.from({ length: width / 4 }, (_, j) => j);
-  const pairs = vectors.filter((j) => j % 2 === 0);
+  const begin = (i) => vectors.map((j) => `let c${i}_${j} = v128.load(from, ${16 * j});`);
+  const addends = (i) => vectors.map((j) => `const e${i}_${j} = v128.load(addend, ${16 * j});`);
+  // The second vector of a pair goes first: see `storePair`.
+  const store = (i, j) => `v128.store(to, f32x4.add(c${i}_${j}, e${i}_${j}), ${16 * j});`;
+  const stores = (i) => vectors.map((j) => store(i, j ^ 1));
   return `
 export function ${name}(
   ${a}, b: usize, depth: i32,
-  to: usize, stride: usize, height: i32, width: i32, bias: usize, addend: usize,
+  from: usize, fromStride: usize, to: usize, stride: usize, addend: usize, addendStride: usize,
 ): void {
-  ${lines(vectors.map((j) => `const start${j} = v128.load(bias, ${16 * j});`))}
-  ${lines(rows((i) => lines(vectors.map((j) => `let c${i}_${j} = start${j};`))))}
+  ${lines(rows((i) => lines([...begin(i), "from += fromStride;"])))}
   ${lines(pointers)}
   const end = b + <usize>depth * ${4 * width};
   while (b < end) {
@@ -49,11 +52,7 @@ export function ${name}(
     ${lines(steps)}
     b += ${4 * width};
   }
-  const direct = height === ${ROWS} && width === ${width} && !addend;
-  let at = direct ? to : scratch;
-  const down = direct ? stride : ${4 * width};
-  ${lines(rows((i) => lines([...pairs.map((j) => `storePair(at + ${16 * j}, c${i}_${j}, c${i}_${j + 1});`), "at += down;"])))}
-  if (!direct) finishTile(${width}, to, stride, height, width, addend);
+  ${lines(rows((i) => lines([...addends(i), ...stores(i), "addend += addendStride;", "to += stride;"])))}
 }`;
 }
 

@@ -5,7 +5,7 @@
 import { address, float, int, lanes, maxLanes, maxOfTwo, scratch, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
 import { exp2OfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
-import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { downPanel, TILE_BYTES, tileColumns } from "./register-tile";
 import { dotRow } from "./softmax";
 
 const GRAD_QKV = 0; // or the output of the forward kernel
@@ -36,32 +36,18 @@ function layOut(n: i32, size: i32): void {
   numbers = slopes + (<usize>(n * width) << 2);
 }
 
-/** out[n, columns] = a[n, depth] · the packed panels, where a row of a is `lda` cells long and one of out `ldc`. */
-function rowsTimesPanels(a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n: i32, columns: i32): void {
+/** out[n, columns] = a · the packed panels, or aᵀ · them, where rows of a have `lda` cells and those of out `ldc`. */
+function timesPanels(isTransposed: bool, a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n: i32, columns: i32): void {
   const tile = tileColumns();
-  for (let i = 0; i < n; i += 6) {
-    let panel = panels;
-    for (let j = 0; j < columns; j += tile) {
-      const to = out + (<usize>(i * ldc + j) << 2);
-      rowsTile(a, lda, panel, depth, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), ZEROS, 0);
-      panel += <usize>(depth * tile) << 2;
-    }
-    a += <usize>lda * 24;
-  }
-}
-
-/** out[n, columns] = aᵀ · the packed panels, where a [n, n] has rows of `width` cells. */
-function transposeTimesPanels(a: usize, out: usize, ldc: i32, n: i32, columns: i32): void {
-  const step = <usize>width << 2;
-  const tile = tileColumns();
-  for (let i = 0; i < n; i += 6) {
-    let panel = panels;
-    for (let j = 0; j < columns; j += tile) {
-      const to = out + (<usize>(i * ldc + j) << 2);
-      columnsTile(a, step, panel, n, to, <usize>ldc << 2, min(6, n - i), min(tile, columns - j), ZEROS, 0);
-      panel += <usize>(n * tile) << 2;
-    }
-    a += 24;
+  const step = <usize>lda << 2;
+  const next = isTransposed ? 24 : step * 6;
+  const stride = <usize>ldc << 2;
+  let panel = panels;
+  for (let j = 0; j < columns; j += tile) {
+    const count = min(tile, columns - j);
+    downPanel(!isTransposed, a, step, next, panel, depth, n, count, ZEROS, 0, out, stride, ZEROS, 0);
+    panel += <usize>(depth * tile) << 2;
+    out += <usize>tile << 2;
   }
 }
 
@@ -81,7 +67,7 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
     return;
   }
   packAcross(q + (<usize>(stride / 3) << 2), stride, panels, size, n);
-  rowsTimesPanels(q, stride, size, weights, width, n, width);
+  timesPanels(false, q, stride, size, weights, width, n, width);
   softmaxRows(n);
 }
 
@@ -163,7 +149,7 @@ export function attentionTile(tile: i32): void {
   computeWeights(q, 3 * d, sample, n, size);
   packColumns(q + (<usize>(2 * d) << 2), 3 * d, panels, n, size);
   const out = address(GRAD_QKV) + (<usize>(sample * n * d + head * size) << 2);
-  rowsTimesPanels(weights, width, n, out, d, n, size);
+  timesPanels(false, weights, width, n, out, d, n, size);
 }
 
 /** With P the weights, D = rows of Σ Ō ∘ O, S̄ = P ∘ (Ō Vᵀ − D) / √dh:  Q̄ = S̄ K, K̄ = S̄ᵀ Q, V̄ = Pᵀ Ō. */
@@ -182,17 +168,17 @@ export function attentionBackwardTile(tile: i32): void {
   computeWeights(q, 3 * d, sample, n, size);
 
   packAcross(q + 2 * third, 3 * d, panels, size, n);
-  rowsTimesPanels(grad, d, size, slopes, width, n, width);
+  timesPanels(false, grad, d, size, slopes, width, n, width);
   for (let i = 0; i < n; i++) {
     const row = <usize>(i * width) << 2;
     slopesRow(weights + row, slopes + row, dotRow(grad + third * i, out + third * i, size));
   }
   packColumns(q + third, 3 * d, panels, n, size);
-  rowsTimesPanels(slopes, width, n, gradQ, 3 * d, n, size);
+  timesPanels(false, slopes, width, n, gradQ, 3 * d, n, size);
   packColumns(q, 3 * d, panels, n, size);
-  transposeTimesPanels(slopes, gradQ + third, 3 * d, n, size);
+  timesPanels(true, slopes, width, n, gradQ + third, 3 * d, n, size);
   packColumns(grad, d, panels, n, size);
-  transposeTimesPanels(weights, gradQ + 2 * third, 3 * d, n, size);
+  timesPanels(true, weights, width, n, gradQ + 2 * third, 3 * d, n, size);
 }
 
 /** P ∘ (S̄ − D) / √dh in place of S̄. */

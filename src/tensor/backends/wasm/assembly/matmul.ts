@@ -8,7 +8,7 @@ import { address, int, scratch, storeLanes, ZEROS } from "./job";
 import { gelu } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
-import { columnsTile, rowsTile, TILE_BYTES, tileColumns } from "./register-tile";
+import { downPanel, TILE_BYTES, tileColumns } from "./register-tile";
 
 const A = 0;
 const B = 1;
@@ -105,27 +105,21 @@ function block(
       step = 24;
       next = step * depth;
     }
+    const bias = first && address(BIAS) !== 0;
+    const residual = last && address(RESIDUAL) !== 0;
     const stride = <usize>int(N) << 2;
-    const down = 6 * stride;
-    let bias = first && address(BIAS) !== 0 ? address(BIAS) + (<usize>column << 2) : ZEROS;
     let panel = panels;
     for (let j = 0; j < columns; j += tile) {
       const width = min(tile, columns - j);
       if (fresh) packB(b, panel, k, depth, column + j, width);
-      const offset = <usize>row * stride + (<usize>(column + j) << 2);
-      let to = c + offset;
-      let addend = first ? (address(RESIDUAL) ? address(RESIDUAL) + offset : 0) : to;
-      let x = from;
-      for (let i = 0; i < rows; i += 6) {
-        const height = min(6, rows - i);
-        if (transposed) columnsTile(x, step, panel, depth, to, stride, height, width, bias, addend);
-        else rowsTile(x, lda, panel, depth, to, stride, height, width, bias, addend);
-        if (last && int(GELU)) geluRows(to, stride, height, width);
-        x += next;
-        to += down;
-        if (addend) addend += down;
-      }
-      if (bias !== ZEROS) bias += bytes;
+      const at = <usize>(column + j) << 2;
+      const offset = <usize>row * stride + at;
+      const to = c + offset;
+      const begin = bias ? address(BIAS) + at : first ? ZEROS : to;
+      const addend = residual ? address(RESIDUAL) + offset : ZEROS;
+      const down = residual ? stride : 0;
+      downPanel(!transposed, from, step, next, panel, depth, rows, width, begin, first ? 0 : stride, to, stride, addend, down);
+      if (last && int(GELU)) geluRows(to, stride, rows, width);
       panel += bytes * depth;
     }
     k += depth;
@@ -133,8 +127,8 @@ function block(
 }
 
 /** In place, of rows that have just been computed and lie in the first cache. */
-function geluRows(first: usize, stride: usize, height: i32, columns: i32): void {
-  for (let row = first, end = first + <usize>height * stride; row < end; row += stride)
+function geluRows(first: usize, stride: usize, rows: i32, columns: i32): void {
+  for (let row = first, end = first + <usize>rows * stride; row < end; row += stride)
     for (let j = 0; j < columns; j += 4) {
       const at = row + (<usize>j << 2);
       storeLanes(at, gelu(v128.load(at)), columns - j);

@@ -1,6 +1,7 @@
 // The register tile of this machine: 6 × 16 results where its vectors have 256 bits, else 6 × 8 (see
 // scripts/register-tiles.mjs, which writes the loops). Cells have the same bits in both.
 
+import { scratch, storeLanes, ZEROS } from "./job";
 import { columnsTile16, columnsTile8, rowsTile16, rowsTile8 } from "./register-tile.generated";
 
 /** Columns of a tile, 8 or 16; the host writes it. */
@@ -31,48 +32,100 @@ export function wideColumns(columns: i32): i32 {
 }
 
 /**
- * The first `height` rows and `width` columns of a tile of results: a product over `depth` steps of the inner dimension.
- * A stands by columns.
+ * `rows` rows of results in the columns of one panel, six at a time: what they begin with, a product over `depth` steps of
+ * the inner dimension, and what is added at last, in this order.
  *
- * @param a its rows of A: 6 cells beside each other, `step` bytes from those of one step to those of the next
- * @param b its columns of B, a panel [depth][panelColumns(width)]
- * @param stride bytes from one row to the next, in the results and in `addend`
- * @param bias what each row starts with, or `ZEROS`; read to the tile's full width
- * @param addend what is added at last, 0 for nothing; may be `to`
+ * @param byRows whether A stands by rows, or by columns: 6 cells beside each other at each step
+ * @param a the first cells of A; `step` bytes from one row to the next, or from the cells of one step to the next
+ * @param next bytes from the cells of six rows to those of the next six
+ * @param panel the columns of B, [depth][panelColumns(width)]
+ * @param from what the results begin with, read to the panel's full width, `fromStride` bytes from one row to the next
+ * @param to the results, `stride` bytes from one row to the next
+ * @param addend like `from`; both may be `to`
  */
-// @ts-expect-error: decorator
-@inline
-export function columnsTile(
+export function downPanel(
+  byRows: bool,
   a: usize,
   step: usize,
-  b: usize,
+  next: usize,
+  panel: usize,
   depth: i32,
+  rows: i32,
+  width: i32,
+  from: usize,
+  fromStride: usize,
   to: usize,
   stride: usize,
-  height: i32,
-  width: i32,
-  bias: usize,
   addend: usize,
+  addendStride: usize,
 ): void {
-  if (panelColumns(width) === 16) columnsTile16(a, step, b, depth, to, stride, height, width, bias, addend);
-  else columnsTile8(a, step, b, depth, to, stride, height, width, bias, addend);
+  const columns = panelColumns(width);
+  const whole = width === columns ? rows - (rows % 6) : 0;
+  for (let i = 0; i < whole; i += 6) {
+    tile(byRows, columns, a, step, 6, panel, depth, from, fromStride, to, stride, addend, addendStride);
+    a += next;
+    from += fromStride * 6;
+    to += stride * 6;
+    addend += addendStride * 6;
+  }
+  const bytes = <usize>columns << 2;
+  for (let i = whole; i < rows; i += 6) {
+    const height = min(6, rows - i);
+    let begin = from;
+    if (fromStride) {
+      addPart(from, fromStride, ZEROS, 0, scratch, bytes, height, width);
+      begin = scratch;
+    }
+    tile(byRows, columns, a, step, height, panel, depth, begin, fromStride ? bytes : 0, scratch, bytes, ZEROS, 0);
+    addPart(scratch, bytes, addend, addendStride, to, stride, height, width);
+    a += next;
+    from += fromStride * 6;
+    to += stride * 6;
+    addend += addendStride * 6;
+  }
 }
 
-/** The same where A stands by rows, `lda` cells from one to the next. */
-// @ts-expect-error: decorator
 @inline
-export function rowsTile(
+function tile(
+  byRows: bool,
+  columns: i32,
   a: usize,
-  lda: i32,
-  b: usize,
+  step: usize,
+  height: i32,
+  panel: usize,
   depth: i32,
+  from: usize,
+  fromStride: usize,
+  to: usize,
+  stride: usize,
+  addend: usize,
+  addendStride: usize,
+): void {
+  if (columns === 16) {
+    if (byRows) rowsTile16(a, step, height, panel, depth, from, fromStride, to, stride, addend, addendStride);
+    else columnsTile16(a, step, panel, depth, from, fromStride, to, stride, addend, addendStride);
+  } else if (byRows) rowsTile8(a, step, height, panel, depth, from, fromStride, to, stride, addend, addendStride);
+  else columnsTile8(a, step, panel, depth, from, fromStride, to, stride, addend, addendStride);
+}
+
+/** to = x + y in the first cells of rows. */
+function addPart(
+  x: usize,
+  xStride: usize,
+  y: usize,
+  yStride: usize,
   to: usize,
   stride: usize,
   height: i32,
   width: i32,
-  bias: usize,
-  addend: usize,
 ): void {
-  if (panelColumns(width) === 16) rowsTile16(a, lda, b, depth, to, stride, height, width, bias, addend);
-  else rowsTile8(a, lda, b, depth, to, stride, height, width, bias, addend);
+  for (let i = 0; i < height; i++) {
+    for (let j = 0; j < width; j += 4) {
+      const at = <usize>j << 2;
+      storeLanes(to + at, f32x4.add(v128.load(x + at), v128.load(y + at)), width - j);
+    }
+    x += xStride;
+    y += yStride;
+    to += stride;
+  }
 }
