@@ -67,26 +67,26 @@ function numberOf(numbers: usize, row: i32): v128 {
 /** Two sums at once: each addition would wait for the one before it. */
 @inline
 function meanOf(x: usize): f32 {
-  const zero = f32x4.splat(0);
-  let even = zero;
-  let odd = zero;
+  let even = v128.load(ZEROS);
+  let odd = v128.load(ZEROS, 16);
   let i = length;
   for (; i >= 8; i -= 8) {
     even = f32x4.add(even, v128.load(x));
     odd = f32x4.add(odd, v128.load(x, 16));
     x += 32;
   }
+  let sum = sumOfTwo(even, odd);
   for (; i > 0; i -= 4) {
-    even = f32x4.add(even, loadLanes(x, i, zero));
+    sum = f32x4.add(sum, loadLanes(x, i, f32x4.splat(0)));
     x += 16;
   }
-  return sumLanes(f32x4.add(even, odd)) / <f32>length;
+  return sumLanes(sum) / <f32>length;
 }
 
 @inline
 function varianceOf(x: usize, mean: v128): f32 {
-  let even = f32x4.splat(0);
-  let odd = even;
+  let even = v128.load(ZEROS);
+  let odd = v128.load(ZEROS, 16);
   let i = length;
   for (; i >= 8; i -= 8) {
     const left = f32x4.sub(v128.load(x), mean);
@@ -95,12 +95,13 @@ function varianceOf(x: usize, mean: v128): f32 {
     odd = madd(right, right, odd);
     x += 32;
   }
+  let sum = sumOfTwo(even, odd);
   for (; i > 0; i -= 4) {
     const deviation = f32x4.sub(loadLanes(x, i, mean), mean);
-    even = madd(deviation, deviation, even);
+    sum = madd(deviation, deviation, sum);
     x += 16;
   }
-  return sumLanes(f32x4.add(even, odd)) / <f32>length;
+  return sumLanes(sum) / <f32>length;
 }
 
 /** x̂ of four cells. */
@@ -179,6 +180,10 @@ function findGradMeans(row: i32): void {
 }
 
 function backwardRow(row: i32): void {
+  const mean = numberOf(means, row);
+  const scale = numberOf(scales, row);
+  const gradMean = numberOf(gradMeans, row);
+  const alongMean = numberOf(alongMeans, row);
   const out = rowOf(OUT) + row * bytes;
   const toX = rowOf(X) + row * bytes - out;
   const toGrad = rowOf(BIAS) + row * bytes - out;
@@ -186,23 +191,24 @@ function backwardRow(row: i32): void {
   let at = out;
   let i = length;
   for (; i >= 8; i -= 8) {
-    const left = backwardCells(row, at + toX, at + toWeight, at + toGrad);
-    const right = backwardCells(row, at + toX + 16, at + toWeight + 16, at + toGrad + 16);
+    const g0 = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
+    const g1 = f32x4.mul(v128.load(at + toGrad, 16), v128.load(at + toWeight, 16));
+    const left = backwardCells(standardized(at + toX, mean, scale), g0, scale, gradMean, alongMean);
+    const right = backwardCells(standardized(at + toX + 16, mean, scale), g1, scale, gradMean, alongMean);
     storePair(at, left, right);
     at += 32;
   }
   for (; i > 0; i -= 4) {
-    storeLanes(at, backwardCells(row, at + toX, at + toWeight, at + toGrad), i);
+    const g = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
+    storeLanes(at, backwardCells(standardized(at + toX, mean, scale), g, scale, gradMean, alongMean), i);
     at += 16;
   }
 }
 
+/** (g − mean of g − x̂ · mean of g ∘ x̂) / σ, with g = ȳ ∘ weight. */
 @inline
-function backwardCells(row: i32, x: usize, weight: usize, grad: usize): v128 {
-  const scale = numberOf(scales, row);
-  const g = f32x4.mul(v128.load(grad), v128.load(weight));
-  const along = f32x4.mul(standardized(x, numberOf(means, row), scale), numberOf(alongMeans, row));
-  return f32x4.mul(f32x4.sub(f32x4.sub(g, numberOf(gradMeans, row)), along), scale);
+function backwardCells(x: v128, g: v128, scale: v128, gradMean: v128, alongMean: v128): v128 {
+  return f32x4.mul(f32x4.sub(f32x4.sub(g, gradMean), f32x4.mul(x, alongMean)), scale);
 }
 
 /** out[tile] = Σ over the tile's rows of ȳ ∘ x̂; the host adds the tiles in order. */
