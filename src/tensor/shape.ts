@@ -23,7 +23,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
 /** The shape both broadcast to, aligned at the last axis (numpy's rule). */
 export function broadcastShapes(operation: string, a: Shape, b: Shape): number[] {
   const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, axis) => {
+  const out: number[] = [];
+  for (let axis = 0; axis < rank; axis++) {
     const m = a[axis - rank + a.length] ?? 1;
     const n = b[axis - rank + b.length] ?? 1;
     if (m !== n && m !== 1 && n !== 1)
@@ -33,8 +34,9 @@ export function broadcastShapes(operation: string, a: Shape, b: Shape): number[]
         { shape: a },
         { shape: b },
       );
-    return m === 1 ? n : m;
-  });
+    out.push(m === 1 ? n : m);
+  }
+  return out;
 }
 
 /** Strides that read a tensor of `shape` as if it had the shape `target`; 0 along broadcast axes. */
@@ -69,7 +71,8 @@ export function normalizeAxes(operation: string, axes: number | readonly number[
 
 /** The shape after reducing `axes`: removed, or 1 with `keepDims`. */
 export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
-  return shape.flatMap((n, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [n]));
+  if (keepDims) return shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+  return shape.filter((_, axis) => !axes.includes(axis));
 }
 
 /** @throws {ShapeError} for a negative or fractional length */

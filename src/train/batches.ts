@@ -2,6 +2,7 @@ import {
   collateImages,
   collateTexts,
   drawnPairs,
+  hasPadding,
   type ImageBatch,
   padRows,
   previousRow,
@@ -147,11 +148,12 @@ export class Batches {
 
 /** Pictures on the device, with a mask only where there is padding. */
 export function uploadImages(
-  { pixelValues, pixelMask, size, height, width }: ImageBatch,
+  batch: ImageBatch,
   placement: Placement = {},
 ): { pixelValues: Tensor; pixelMask?: Int32Array } {
-  const values = fromArray(pixelValues, [size, 3, height, width], placement);
-  return { pixelValues: values, ...(pixelMask.includes(0) && { pixelMask }) };
+  const { pixelMask, size, height, width } = batch;
+  const pixelValues = fromArray(batch.pixelValues, [size, 3, height, width], placement);
+  return { pixelValues, ...(hasPadding(batch) && { pixelMask }) };
 }
 
 /** A pre-training batch on the device. */

@@ -41,11 +41,10 @@ export function selectPatches(patches: PatchMask, { maxLength = null, rng }: Sel
   const index = new Int32Array(batchSize * length);
   const mask = new Int32Array(batchSize * length);
   for (let b = 0; b < batchSize; b++) {
-    const of = (wanted: number) =>
-      Array.from({ length: cells }, (_, cell) => cell).filter((cell) => valid[b * cells + cell] === wanted);
-    const real = of(1);
+    const [padded, real]: [number[], number[]] = [[], []];
+    for (let cell = 0; cell < cells; cell++) (valid[b * cells + cell] ? real : padded).push(cell);
     const kept = real.length > length && rng ? rng.shuffle(real).slice(0, length) : real.slice(0, length);
-    const padding = kept.length < length ? of(0)[0]! : 0;
+    const padding = kept.length < length ? padded[0]! : 0;
     index.fill(padding, b * length, (b + 1) * length).set(kept, b * length);
     mask.fill(1, b * length, b * length + kept.length);
   }
