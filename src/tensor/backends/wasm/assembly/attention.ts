@@ -2,7 +2,19 @@
 // autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
-import { address, float, int, lanes, maxLanes, maxOfTwo, scratch, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
+import {
+  address,
+  float,
+  int,
+  lanes,
+  maxLanes,
+  maxOfTwo,
+  scratch,
+  storePair,
+  sumLanes,
+  sumOfTwo,
+  ZEROS,
+} from "./job";
 import { exp2OfNegative } from "./mathematics";
 import { packAcross, packColumns } from "./pack";
 import { downPanel, TILE_BYTES, tileColumns } from "./register-tile";
@@ -26,7 +38,10 @@ let weights: usize = 0;
 let slopes: usize = 0;
 let numbers: usize = 0;
 
-/** Lays out scratch: [width] what the scores of a key may be at most, ∞, or −∞ if it does not count, panels, weights [N, width], their gradient, a number of each row. */
+/**
+ * Lays out scratch: [width] the most that a key's scores may be, ∞, or −∞ if it does not count; panels; weights
+ * [N, width]; their gradient; a number of each row.
+ */
 function layOut(n: i32, size: i32): void {
   width = (n + 7) & ~7;
   limits = scratch + TILE_BYTES;
@@ -37,7 +52,16 @@ function layOut(n: i32, size: i32): void {
 }
 
 /** out[n, columns] = a · the packed panels, or aᵀ · them, where rows of a have `lda` cells and those of out `ldc`. */
-function timesPanels(isTransposed: bool, a: usize, lda: i32, depth: i32, out: usize, ldc: i32, n: i32, columns: i32): void {
+function timesPanels(
+  isTransposed: bool,
+  a: usize,
+  lda: i32,
+  depth: i32,
+  out: usize,
+  ldc: i32,
+  n: i32,
+  columns: i32,
+): void {
   const tile = tileColumns();
   const step = <usize>lda << 2;
   const next = isTransposed ? 24 : step * 6;

@@ -116,9 +116,11 @@ function block(
       const offset = <usize>row * stride + at;
       const to = c + offset;
       const begin = bias ? address(BIAS) + at : first ? ZEROS : to;
+      const beginDown = first ? 0 : stride;
       const addend = residual ? address(RESIDUAL) + offset : ZEROS;
-      const down = residual ? stride : 0;
-      downPanel(!transposed, from, step, next, panel, depth, rows, width, begin, first ? 0 : stride, to, stride, addend, down);
+      const addendDown = residual ? stride : 0;
+      const byRows = !transposed;
+      downPanel(byRows, from, step, next, panel, depth, rows, width, begin, beginDown, to, stride, addend, addendDown);
       if (last && int(GELU)) geluRows(to, stride, rows, width);
       panel += bytes * depth;
     }

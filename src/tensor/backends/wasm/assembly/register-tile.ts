@@ -60,6 +60,7 @@ export function downPanel(
   addendStride: usize,
 ): void {
   const columns = panelColumns(width);
+  // Two loops: a branch in one of them would cost a hundredth of a product.
   const whole = width === columns ? rows - (rows % 6) : 0;
   for (let i = 0; i < whole; i += 6) {
     tile(byRows, columns, a, step, 6, panel, depth, from, fromStride, to, stride, addend, addendStride);
@@ -85,6 +86,7 @@ export function downPanel(
   }
 }
 
+/** A whole tile; of A's rows, only the first `height` are read. */
 @inline
 function tile(
   byRows: bool,
