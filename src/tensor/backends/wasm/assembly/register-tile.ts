@@ -41,7 +41,7 @@ export function wideColumns(columns: i32): i32 {
  * @param panel the columns of B, [depth][panelColumns(width)]
  * @param from what the results begin with, read to the panel's full width, `fromStride` bytes from one row to the next
  * @param to the results, `stride` bytes from one row to the next
- * @param addend like `from`; both may be `to`
+ * @param addend like `from`, which may be `to`, as this may not
  */
 export function downPanel(
   byRows: bool,
