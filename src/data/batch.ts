@@ -61,13 +61,6 @@ export function collateImages(images: readonly PlanarImage[]): ImageBatch {
   return { pixelValues, pixelMask, size: images.length, height, width };
 }
 
-/** Whether a picture is smaller than the batch: the last corner is padding then. */
-export function hasPadding({ pixelMask, size }: ImageBatch): boolean {
-  const area = pixelMask.length / size;
-  for (let last = area - 1; last < pixelMask.length; last += area) if (!pixelMask[last]) return true;
-  return false;
-}
-
 export function collateTexts(rows: readonly (readonly number[])[], padId: number): TextBatch {
   const { values, length } = padRows(rows, padId);
   const { values: textMask } = padRows(

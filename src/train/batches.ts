@@ -2,7 +2,6 @@ import {
   collateImages,
   collateTexts,
   drawnPairs,
-  hasPadding,
   type ImageBatch,
   padRows,
   previousRow,
@@ -148,12 +147,11 @@ export class Batches {
 
 /** Pictures on the device, with a mask only where there is padding. */
 export function uploadImages(
-  batch: ImageBatch,
+  { pixelValues, pixelMask, size, height, width }: ImageBatch,
   placement: Placement = {},
 ): { pixelValues: Tensor; pixelMask?: Int32Array } {
-  const { pixelMask, size, height, width } = batch;
-  const pixelValues = fromArray(batch.pixelValues, [size, 3, height, width], placement);
-  return { pixelValues, ...(hasPadding(batch) && { pixelMask }) };
+  const values = fromArray(pixelValues, [size, 3, height, width], placement);
+  return { pixelValues: values, ...(pixelMask.includes(0) && { pixelMask }) };
 }
 
 /** A pre-training batch on the device. */
