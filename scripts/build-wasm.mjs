@@ -61,7 +61,7 @@ async function compile(main, name, features) {
   const outputs = new Map();
   const options = [
     ["index.ts", "--outFile", name, "--runtime", "stub", "-O3", "--noAssert"],
-    ["--importMemory", "--sharedMemory", "--initialMemory", "16", "--maximumMemory", "65536", "--memoryBase", "81920"],
+    ["--importMemory", "--sharedMemory", "--initialMemory", "16", "--maximumMemory", "65536", "--memoryBase", "294912"],
     ["--enable", "simd", "--enable", "threads", ...features],
   ].flat();
   const { error, stderr } = await main(options, {

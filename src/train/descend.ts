@@ -5,17 +5,24 @@ import { clipFactor, squaredNorm } from "../optim/clip.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
+export interface Descent {
+  readonly learningRate: number;
+  /** Longest gradient, over all parameters. */
+  readonly clipNorm: number;
+  /** Done between queueing the step and waiting for it, so that this thread is of use while the others compute. */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
+}
+
 /**
  * One step down a loss: forward, backward, clip, update. What `lossOf` makes is given back but for what it keeps.
  *
- * @param clipNorm longest gradient, over all parameters
  * @returns the length of the gradient before clipping
  */
 export async function descend(
   lossOf: () => Tensor,
   model: Module,
   optimizer: AdamW,
-  { learningRate, clipNorm }: { readonly learningRate: number; readonly clipNorm: number },
+  { learningRate, clipNorm, meanwhile }: Descent,
 ): Promise<number> {
   const squared = scope(() => {
     backward(lossOf());
@@ -24,6 +31,7 @@ export async function descend(
     optimizer.zeroGrad();
     return squared;
   }, "the end of the training step");
+  await meanwhile?.();
   return squared ? Math.sqrt(await readAndRelease(squared)) : 0;
 }
 

@@ -61,8 +61,12 @@ export class Pretrainer {
     return this.optimizer.stepCount;
   }
 
-  /** One step: forward twice, backward once, clip, update. */
-  async train(batch: HostBatch): Promise<StepMetrics> {
+  /**
+   * One step: forward twice, backward once, clip, update.
+   *
+   * @param meanwhile done once the step is queued and counted, before its results are waited for
+   */
+  async train(batch: HostBatch, meanwhile?: () => Promise<unknown>): Promise<StepMetrics> {
     const { settings, wordPatchAlignment, placement } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
     let losses!: Losses;
@@ -73,7 +77,7 @@ export class Pretrainer {
       return losses.total;
     };
     const { clipNorm } = settings;
-    const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm });
+    const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm, meanwhile });
     return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
   }
 }

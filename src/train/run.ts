@@ -21,6 +21,7 @@ import {
 import { openDataset } from "./data-source.ts";
 import { writeFileAtomic } from "./files.ts";
 import { adopt, readFoundation } from "./foundation.ts";
+import { Lookahead } from "./lookahead.ts";
 import { MetricsLog } from "./metrics-log.ts";
 import { Pretrainer, type StepMetrics } from "./pretrainer.ts";
 import { type SettingChanges, trainingSettings } from "./settings.ts";
@@ -120,7 +121,9 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
     log.flush();
     await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
   };
-  while (pretrainer.step < state.settings.steps) {
+  const { steps } = state.settings;
+  const ahead = new Lookahead((step) => batches.at(step), steps);
+  while (pretrainer.step < steps) {
     // A step may be computed without a pause: without this one no signal and no timer would ever be served.
     await setImmediate();
     if (shouldStop?.()) {
@@ -128,8 +131,8 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
       return false;
     }
     const start = performance.now();
-    const batch = await batches.at(pretrainer.step);
-    const metrics = await pretrainer.train(batch);
+    const batch = await ahead.at(pretrainer.step);
+    const metrics = await pretrainer.train(batch, () => ahead.look(pretrainer.step));
     const seconds = (performance.now() - start) / 1000;
     if (!Number.isFinite(metrics.loss) || !Number.isFinite(metrics.gradNorm))
       throw new DataError(

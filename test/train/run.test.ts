@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import t, { type Test } from "tap";
 import { setThreads } from "../../src/tensor/devices.ts";
+import { DataError } from "../../src/tensor/errors.ts";
 import { readCheckpoint } from "../../src/train/checkpoint.ts";
 import { writeModelFolder } from "../../src/train/model-folder.ts";
 import { measureStep, type Run, resumeRun, startRun, train } from "../../src/train/run.ts";
@@ -165,7 +166,7 @@ t.test("a loss that is no number stops the run, names the step and keeps the che
     const breaks = new Proxy(pretrainer, {
       get: (target, key) =>
         key === "train"
-          ? async (batch: Parameters<typeof target.train>[0]) => ({ ...(await target.train(batch)), ...broken })
+          ? async (...step: Parameters<typeof target.train>) => ({ ...(await target.train(...step)), ...broken })
           : Reflect.get(target, key, target),
     });
     await t.rejects(train({ ...run, pretrainer: breaks }, { checkpointEvery: 1 }), { name: "DataError", message });
@@ -176,6 +177,36 @@ t.test("a loss that is no number stops the run, names the step and keeps the che
   await t.rejects(train(wild, { checkpointEvery: 100 }), { name: "DataError", message: /^step 2: the loss is NaN/ });
   t.ok(checkpointIn(wild.folder).equals(initial), "a run can be resumed before it was first saved");
 });
+
+t.test(
+  "a batch is prepared while the step before computes; what is wrong with it ends its own step alone",
+  async (t) => {
+    const folder = t.testdir();
+    const run = await startToyRun(folder);
+    let told = 0;
+    const asked: [told: number, index: number][] = [];
+    const dataset = Object.create(run.dataset, {
+      sample: {
+        value(...[split, index, options]: Parameters<typeof run.dataset.sample>) {
+          asked.push([told, index]);
+          if (index === 5 * 8 + 3) throw new DataError("scene 43 is torn");
+          return run.dataset.sample(split, index, options);
+        },
+      },
+    }) as typeof run.dataset;
+    const training = train({ ...run, dataset }, { checkpointEvery: 1, onStep: ({ step }) => (told = step) });
+    await t.rejects(training, { message: "scene 43 is torn" });
+    t.strictSame(loggedIn(folder), expected.log.slice(0, 5));
+    t.equal(readCheckpoint(folder).state.step, 5);
+    t.strictSame(
+      asked,
+      range(44).map((i) => [Math.max(0, (i >> 3) - 1), i]),
+      "once each, before the results of the step before are read",
+    );
+    await train(await resumeRun(folder), every);
+    expectSame(t, folder, "without the torn scene");
+  },
+);
 
 t.test("the time of a step is measured without touching the run", async (t) => {
   const folder = t.testdir();

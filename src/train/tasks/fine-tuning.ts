@@ -13,6 +13,7 @@ import { ImageTextMatchingHead } from "../../vilt/heads/image-text-matching.ts";
 import { Vilt } from "../../vilt/model.ts";
 import { descend, readAndRelease } from "../descend.ts";
 import { adopt, type Foundation } from "../foundation.ts";
+import { Lookahead } from "../lookahead.ts";
 import { fineTuningGroups } from "../parameter-groups.ts";
 import type { FineTuningSettings } from "./settings.ts";
 import type { FineTuningTask, Sees, Trainee } from "./task.ts";
@@ -128,18 +129,20 @@ export async function fineTune(
   const optimizer = new AdamW(groups, settings);
   const schedule = polynomialDecay({ warmupSteps: Math.round(settings.warmup * steps), totalSteps: steps });
   const rng = new Rng(seed).split("fine-tuning/steps");
+  const ahead = new Lookahead((step) => trainee.prepare(step), steps);
   for (let step = 0; step < steps; step++) {
     await setImmediate();
     if (shouldStop?.()) return false;
     const start = performance.now();
-    const lossOf = await trainee.prepare(step);
+    const lossOf = await ahead.at(step);
     let total!: Tensor;
     const forward = () => {
       total = lossOf(rng.split(String(step))).keep();
       return total;
     };
     const learningRate = settings.learningRate * schedule(step);
-    await descend(forward, model, optimizer, { learningRate, clipNorm });
+    const meanwhile = () => ahead.look(step + 1);
+    await descend(forward, model, optimizer, { learningRate, clipNorm, meanwhile });
     const loss = await readAndRelease(total);
     if (!Number.isFinite(loss))
       throw new DataError(`step ${step + 1}: the loss is ${loss}; a smaller --learning-rate may help`);

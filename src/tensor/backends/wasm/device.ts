@@ -16,7 +16,7 @@ const ARGUMENT_COUNT = 512;
 /** Where the columns of a register tile stand: `COLUMNS` in `assembly/register-tile.ts`. */
 const TILE_COLUMNS = 1920;
 /** What lies below belongs to the jobs and to the modules' own data. */
-const HEAP = 131072;
+const HEAP = 344064;
 
 /** Cells in the memory. */
 export interface Cells {

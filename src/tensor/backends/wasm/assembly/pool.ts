@@ -33,12 +33,12 @@ const STAGE: usize = 4096;
 const ARGUMENT_BYTES: usize = 2048;
 /** The queue: kernel, tiles, whether it is worth waking threads, arguments of a job each. */
 const QUEUE: usize = 8192;
-const PLACES: i32 = 32;
+const PLACES: i32 = 128;
 const PLACE_BYTES: usize = 2112;
 const HEAD: usize = 64;
 
-/** So many jobs may wait before the calling thread takes tiles. */
-const AHEAD: i32 = 24;
+/** So many jobs may wait before the calling thread takes tiles: what it does between two steps takes that long. */
+const AHEAD: i32 = 112;
 
 /** Looks before sleeping: some ten microseconds, the distance between two kernels of one step. */
 const WORKER_SPINS: i32 = 30000;
