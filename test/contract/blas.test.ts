@@ -1,9 +1,13 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import t from "tap";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { matmul } from "../../src/autograd/ops/linalg.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
+import { fittingKernels } from "../../src/tensor/backends/wasm/blas.ts";
+import { processorFeatures } from "../../src/tensor/backends/wasm/platform.ts";
 import { randn } from "../../src/tensor/create.ts";
 import { getThreads, setBlas, setThreads } from "../../src/tensor/devices.ts";
 import { Rng } from "../../src/tensor/rng.ts";
@@ -74,6 +78,38 @@ t.test("it really computes: its bits are its own, and small products are not giv
   t.match(setBlas("auto"), /blas|mkl|Accelerate/i);
   setThreads(1);
   setThreads(2);
+});
+
+t.test("kernels that fit the processor, also where OpenBLAS does not know it", async (t) => {
+  const wide = ["avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"];
+  for (const [chosen, features, fitting] of [
+    ["Prescott", ["sse3", "avx2", "fma", ...wide], "SkylakeX"],
+    ["Prescott", ["sse3", "avx2", "fma", ...wide.slice(1)], "Haswell"],
+    ["Prescott", ["sse3", "avx", "avx2"], null],
+    ["Prescott", [], null],
+    ["Zen", ["avx2", "fma", ...wide], null],
+    ["undefined", ["avx2", "fma", ...wide], null],
+  ] as const)
+    t.equal(fittingKernels(chosen, new Set(features)), fitting, `${chosen}, ${features}`);
+});
+
+t.test("OpenBLAS is told which, unless somebody else told it", { skip }, async (t) => {
+  const library = setBlas("auto")!;
+  setBlas(null);
+  if (!library.includes("openblas")) return void t.pass(`${library} chooses for itself`);
+  const child = fileURLToPath(new URL("openblas-kernels.ts", import.meta.url));
+  const chosen = (told: Record<string, string>) => {
+    const { OPENBLAS_CORETYPE: _, ...inherited } = process.env;
+    const { stdout, stderr, status } = spawnSync(process.execPath, [...process.execArgv, child, library], {
+      env: { ...inherited, ...told },
+      encoding: "utf8",
+    });
+    t.equal(status, 0, stderr);
+    return stdout.trim();
+  };
+  t.match(chosen({}), /^\w+ undefined$/, "the environment is as it was");
+  if (processorFeatures().has("avx2")) t.notMatch(chosen({}), "Prescott");
+  if (process.arch === "x64") t.equal(chosen({ OPENBLAS_CORETYPE: "Prescott" }), "Prescott Prescott");
 });
 
 t.test("without a library: one error that says what to do, and WebAssembly goes on", async (t) => {

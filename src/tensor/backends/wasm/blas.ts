@@ -1,5 +1,5 @@
 import { DeviceError } from "../../errors.ts";
-import { loadPackage } from "./platform.ts";
+import { loadPackage, processorFeatures } from "./platform.ts";
 
 /** C ← A B + β C with row-major operands, as CBLAS defines it. */
 type Sgemm = (
@@ -21,6 +21,12 @@ type Sgemm = (
 
 interface Library {
   func(declaration: string): (...args: readonly unknown[]) => unknown;
+  unload(): void;
+}
+
+/** The package koffi. */
+interface Loader {
+  load(path: string): Library;
 }
 
 /** CBLAS's names of the layouts. */
@@ -46,7 +52,7 @@ export interface BlasProduct {
 /** A BLAS library of the system, called on the memory of this device without copying. */
 export class Blas {
   readonly #sgemm: Sgemm;
-  readonly #setThreads: ((count: number) => unknown) | null;
+  readonly #setThreads: ((...args: readonly number[]) => unknown) | null;
 
   private constructor(
     readonly path: string,
@@ -61,12 +67,12 @@ export class Blas {
    * @throws {DeviceError} naming what is missing: the package koffi, or the library
    */
   static load(where: string): Blas {
-    const koffi = loadPackage("koffi") as { load(path: string): Library } | null;
+    const koffi = loadPackage("koffi") as Loader | null;
     if (!koffi) throw new DeviceError("blas: the package koffi is not installed; npm install koffi");
     const failures: string[] = [];
     for (const path of where === "auto" ? CANDIDATES : [where]) {
       try {
-        return new Blas(path, koffi.load(path));
+        return new Blas(path, loadFitting(koffi, path));
       } catch (error) {
         failures.push((error as Error).message.replace(/\s+/g, " "));
       }
@@ -91,7 +97,36 @@ export class Blas {
   }
 }
 
-function optionalFunction(library: Library, declaration: string): ((count: number) => unknown) | null {
+/** Loads a library, and once more where it chose kernels that do not fit the processor. */
+function loadFitting(koffi: Loader, path: string): Library {
+  const library = koffi.load(path);
+  const chosen = optionalFunction(library, "const char *openblas_get_corename()")?.();
+  const kernels = fittingKernels(String(chosen), processorFeatures());
+  if (kernels === null || process.env.OPENBLAS_CORETYPE) return library;
+  library.unload();
+  process.env.OPENBLAS_CORETYPE = kernels;
+  try {
+    return koffi.load(path);
+  } finally {
+    delete process.env.OPENBLAS_CORETYPE;
+  }
+}
+
+/**
+ * What OpenBLAS should use instead of what it chose; null where that may stay. One that is older than the processor does
+ * not know it, and takes kernels of 2004 ("Prescott"), a tenth as fast.
+ *
+ * @param chosen as `openblas_get_corename` answers it
+ * @param features of the processor, as Linux names them
+ * @returns a value of OPENBLAS_CORETYPE
+ */
+export function fittingKernels(chosen: string, features: ReadonlySet<string>): string | null {
+  if (chosen !== "Prescott") return null;
+  if (["f", "cd", "bw", "dq", "vl"].every((part) => features.has(`avx512${part}`))) return "SkylakeX";
+  return features.has("avx2") && features.has("fma") ? "Haswell" : null;
+}
+
+function optionalFunction(library: Library, declaration: string): ((...args: readonly number[]) => unknown) | null {
   try {
     return library.func(declaration);
   } catch {

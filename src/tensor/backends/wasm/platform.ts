@@ -68,12 +68,17 @@ export function upperHalvesCleaner(): () => void {
 
 /** Where the system does not tell: every Mac has it that runs such a Node, and nearly every other computer. */
 function hasAvx2(): boolean {
-  if (process.platform !== "linux") return true;
-  const { readFileSync } = load!("node:fs") as typeof import("node:fs");
+  return process.platform !== "linux" || processorFeatures().has("avx2");
+}
+
+/** What the processor can do, as Linux names it; empty where nothing tells. */
+export function processorFeatures(): ReadonlySet<string> {
+  if (!load || process.platform !== "linux") return new Set();
+  const { readFileSync } = load("node:fs") as typeof import("node:fs");
   try {
-    return /\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+    return new Set(/^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.trim().split(" "));
   } catch {
-    return false; // it may not be read here
+    return new Set(); // it may not be read here
   }
 }
 
