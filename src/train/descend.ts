@@ -9,7 +9,7 @@ export interface Descent {
   readonly learningRate: number;
   /** Longest gradient, over all parameters. */
   readonly clipNorm: number;
-  /** Done between queueing the step and waiting for it, so that this thread is of use while the others compute. */
+  /** Done between queueing the step and waiting for it, while other threads compute; it keeps its errors to itself. */
   readonly meanwhile?: (() => Promise<unknown>) | undefined;
 }
 

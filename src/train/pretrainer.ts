@@ -64,7 +64,7 @@ export class Pretrainer {
   /**
    * One step: forward twice, backward once, clip, update.
    *
-   * @param meanwhile done once the step is queued and counted, before its results are waited for
+   * @param meanwhile done once the step is queued and counted, before its results are waited for; it must not fail
    */
   async train(batch: HostBatch, meanwhile?: () => Promise<unknown>): Promise<StepMetrics> {
     const { settings, wordPatchAlignment, placement } = this.options;
