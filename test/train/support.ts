@@ -4,7 +4,7 @@ import { serialize } from "node:v8";
 import { type CaptionedImages, checkIndex, checkSplit, type Sample, type Thing } from "../../src/data/dataset.ts";
 import { vocabularyOf } from "../../src/data/vocabulary.ts";
 import { CHECKPOINT_FILE } from "../../src/train/checkpoint.ts";
-import { type NewRun, type Run, startRun } from "../../src/train/run.ts";
+import { type NewRun, type Run, startRun, train } from "../../src/train/run.ts";
 import type { TrainingSettings } from "../../src/train/settings.ts";
 import "../support.ts";
 
@@ -22,6 +22,12 @@ export const toyRun = (folder: string, settings: Partial<TrainingSettings> = {})
 
 export const startToyRun = (folder: string, settings?: Partial<TrainingSettings>): Promise<Run> =>
   startRun(toyRun(folder, settings));
+
+export const every = { checkpointEvery: 4 };
+
+/** Stops a run once it has taken so many steps. */
+export const until = (run: Run, steps: number) =>
+  train(run, { ...every, shouldStop: () => run.pretrainer.step === steps });
 
 /** Every parameter, moment and setting of a run: equal bytes are equal bits. */
 export const checkpointIn = (folder: string): Buffer => readFileSync(path.join(folder, CHECKPOINT_FILE));

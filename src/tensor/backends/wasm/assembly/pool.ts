@@ -37,7 +37,7 @@ const PLACES: i32 = 128;
 const PLACE_BYTES: usize = 2112;
 const HEAD: usize = 64;
 
-/** So many jobs may wait before the calling thread takes tiles: what it does between two steps takes that long. */
+/** So many jobs may wait before the calling thread takes tiles: enough to last while it prepares the next batch. */
 const AHEAD: i32 = 112;
 
 /** Looks before sleeping: some ten microseconds, the distance between two kernels of one step. */
