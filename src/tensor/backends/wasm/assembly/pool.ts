@@ -3,10 +3,13 @@
 // The calling thread is to run ahead: while workers compute what it has queued, it prepares the next jobs. It takes tiles
 // itself when it is far enough ahead, and waits only where somebody wants to see results or the queue is full.
 //
-// Jobs run one after the other, in order. The ticket holds (job number, tiles, next tile) in one 64-bit word. A thread
-// takes a tile by exchanging the whole word, so it can only ever take a tile of the job that is open now, and the job
-// cannot end before that tile is done: the arguments never change under a running tile, however late a thread wakes up.
-// Whoever does a job's last tile opens the next.
+// Jobs run one after the other, in order. The ticket holds (job number, end, start) of the tiles that are left in one 64-bit
+// word. A thread takes a tile by exchanging the whole word, so it can only ever take a tile of the job that is open now, and
+// the job cannot end before that tile is done: the arguments never change under a running tile, however late a thread wakes
+// up. Whoever does a job's last tile opens the next.
+//
+// Even threads take the first tile that is left, odd ones the last: most rows of a batch then stay with one thread from job to
+// job, and in the cache of its core.
 
 import { runTile } from "./dispatch";
 import { ARGUMENTS, findScratch } from "./job";
@@ -27,6 +30,8 @@ const PENDING: usize = 1344;
 const KERNEL: usize = 1348;
 /** Jobs that were opened. */
 const OPENED: usize = 1352;
+/** Of the open job. */
+const TILES: usize = 1356;
 
 /** Where the host leaves the arguments of a job; 512 words, as at `ARGUMENTS`. */
 const STAGE: usize = 4096;
@@ -60,13 +65,13 @@ let queued: i32 = 0;
 
 // @ts-expect-error: decorator
 @inline
-function tilesOf(ticket: i64): i32 {
+function endOf(ticket: i64): i32 {
   return <i32>(ticket >> 24) & 0xffffff;
 }
 
 // @ts-expect-error: decorator
 @inline
-function nextOf(ticket: i64): i32 {
+function startOf(ticket: i64): i32 {
   return <i32>ticket & 0xffffff;
 }
 
@@ -78,10 +83,11 @@ function placeOf(index: i32): usize {
 
 /** Takes a tile of the open job and computes it; says whether there was one. */
 function take(thread: i32): bool {
+  const fromEnd = (thread & 1) !== 0;
   let ticket = atomic.load<i64>(TICKET);
   while (true) {
-    if (nextOf(ticket) >= tilesOf(ticket)) return false;
-    const seen = atomic.cmpxchg<i64>(TICKET, ticket, ticket + 1);
+    if (startOf(ticket) >= endOf(ticket)) return false;
+    const seen = atomic.cmpxchg<i64>(TICKET, ticket, fromEnd ? ticket - (1 << 24) : ticket + 1);
     if (seen === ticket) break;
     ticket = seen;
   }
@@ -91,10 +97,10 @@ function take(thread: i32): bool {
     job = job + 1;
     findScratch(thread);
   }
-  runTile(load<i32>(KERNEL), nextOf(ticket));
+  runTile(load<i32>(KERNEL), fromEnd ? endOf(ticket) - 1 : startOf(ticket));
   if (thread !== 0) atomic.add<i32>(HELPED, 1);
   if (atomic.load<i64>(TICKET) >> 48 !== ticket >> 48) return true; // it was abandoned
-  if (atomic.add<i32>(DONE, 1) + 1 === tilesOf(ticket)) end(thread);
+  if (atomic.add<i32>(DONE, 1) + 1 === load<i32>(TILES)) end(thread);
   return true;
 }
 
@@ -111,9 +117,11 @@ function open(): void {
   const place = placeOf(index);
   store<i32>(KERNEL, load<i32>(place));
   memory.copy(ARGUMENTS, place + HEAD, ARGUMENT_BYTES);
+  const tiles = load<i32>(place, 4);
+  store<i32>(TILES, tiles);
   atomic.store<i32>(DONE, 0);
   const next = (atomic.load<i64>(TICKET) >> 48) + 1;
-  atomic.store<i64>(TICKET, (next << 48) | (<i64>load<i32>(place, 4) << 24));
+  atomic.store<i64>(TICKET, (next << 48) | (<i64>tiles << 24));
   if (load<i32>(place, 8)) wake(); // some may have fallen asleep over the last tile of the job before
 }
 
