@@ -202,10 +202,15 @@ for (const device of devices) {
           {},
         ),
     );
-    for (const of of [[70_001], [1920, 67], [3, 1031, 9], [5, 20_001]])
+    // Several tiles, and what is reduced in parts of which the last is shorter.
+    for (const of of [[70_001], [1920, 67], [3, 1031, 9], [5, 20_001], [1, 1031, 67], [1, 9000, 3]])
       forAll(
         sample(of),
-        (x) => reduce("sum", [x, [of.length === 3 ? 1 : of.length - 1]], { relative: 1e-5, absolute: 1e-3 }),
+        (x) => {
+          const axes = [of.length === 3 ? 1 : of.length - 1];
+          reduce("sum", [x, axes], { relative: 1e-5, absolute: 1e-3 });
+          reduce("max", [x, axes], {});
+        },
         2,
       );
   });

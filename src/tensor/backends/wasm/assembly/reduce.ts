@@ -12,11 +12,12 @@ const OUTER = 3;
 const COUNT = 4;
 const INNER = 5;
 const TILE_ROWS = 6;
-const TOTAL = 7; // cells of x: the last row may be shorter
+const TILE_COLUMNS = 6;
+const TOTAL = 7; // cells of x, or rows where columns are reduced: the last row, or group of rows, may be shorter
 
 /** Terms that are added in one go. */
 const BLOCK: i32 = 512;
-/** Columns of a tile, and rows of a block there. */
+/** Columns that go from top to bottom together, and rows of a block there. */
 const COLUMNS: i32 = 32;
 const BLOCK_ROWS: i32 = 64;
 
@@ -82,7 +83,7 @@ function reduceLanes(operation: i32, x: usize, count: i32): v128 {
   return combine(operation, a, b);
 }
 
-/** Columns: a tile is 32 of the `inner` columns of one of the outer items. */
+/** Columns: a tile is `TILE_COLUMNS` of the `inner` columns of one of the outer items. */
 export function reduceColumnsTile(tile: i32): void {
   if (int(OPERATION) === Reduction.sum) reduceColumns(Reduction.sum, tile);
   else if (int(OPERATION) === Reduction.max) reduceColumns(Reduction.max, tile);
@@ -92,26 +93,29 @@ export function reduceColumnsTile(tile: i32): void {
 @inline
 function reduceColumns(operation: i32, tile: i32): void {
   const inner = int(INNER);
-  const tiles = (inner + COLUMNS - 1) / COLUMNS;
+  const tiles = (inner + int(TILE_COLUMNS) - 1) / int(TILE_COLUMNS);
   const item = tile / tiles;
-  const last = min(inner, (tile % tiles) * COLUMNS + COLUMNS);
+  const first = (tile % tiles) * int(TILE_COLUMNS);
+  const last = min(inner, first + int(TILE_COLUMNS));
+  const row = item * int(COUNT);
+  const rows = min(int(COUNT), int(TOTAL) - row);
   const stride = <usize>inner << 2;
-  for (let column = (tile % tiles) * COLUMNS; column < last; ) {
-    const x = address(X) + (<usize>(item * int(COUNT) * inner + column) << 2);
+  for (let column = first; column < last; ) {
+    const x = address(X) + (<usize>(row * inner + column) << 2);
     const out = address(OUT) + (<usize>(item * inner + column) << 2);
-    const whole = last - column === COLUMNS;
-    if (whole) allColumns(operation, x, stride, out);
-    else eightColumns(operation, x, stride, out, last - column);
+    const whole = last - column >= COLUMNS;
+    if (whole) allColumns(operation, x, stride, rows, out);
+    else eightColumns(operation, x, stride, rows, out, last - column);
     column += whole ? COLUMNS : 8;
   }
 }
 
-/** A whole tile from top to bottom: of each row the cache lines are read once. */
+/** From top to bottom: of each row the cache lines are read once. */
 @inline
-function allColumns(operation: i32, x: usize, stride: usize, out: usize): void {
+function allColumns(operation: i32, x: usize, stride: usize, rows: i32, out: usize): void {
   const neutral = f32x4.splat(initial(operation));
   for (let j = 0; j < COLUMNS; j += 4) v128.store(out + (<usize>j << 2), neutral);
-  for (let row = 0, rows = int(COUNT); row < rows; row += BLOCK_ROWS) {
+  for (let row = 0; row < rows; row += BLOCK_ROWS) {
     let a = neutral;
     let b = neutral;
     let c = neutral;
@@ -147,11 +151,11 @@ function combineInto(operation: i32, out: usize, a: v128, b: v128): void {
 
 /** Up to eight columns from top to bottom. */
 @inline
-function eightColumns(operation: i32, x: usize, stride: usize, out: usize, columns: i32): void {
+function eightColumns(operation: i32, x: usize, stride: usize, rows: i32, out: usize, columns: i32): void {
   const neutral = f32x4.splat(initial(operation));
   let left = neutral;
   let right = neutral;
-  for (let row = 0, rows = int(COUNT); row < rows; row += BLOCK_ROWS) {
+  for (let row = 0; row < rows; row += BLOCK_ROWS) {
     let a = neutral;
     let b = neutral;
     for (let i = min(BLOCK_ROWS, rows - row); i > 0; i--) {

@@ -7,9 +7,12 @@ import { runTensors, tilesOf } from "./tensors.ts";
 import type { HostKernels } from "./types.ts";
 
 const TILE_CELLS = 8192;
-/** Of `reduceColumns`. */
-const TILE_COLUMNS = 32;
-/** A row that is all there is, and longer than this, is cut into rows of this length first. */
+/** Of `reduceColumns`: a tile has a multiple of so many columns, and about so many cells. */
+const COLUMNS = 32;
+const COLUMN_CELLS = 32_768;
+/** Rows that are all there is are reduced in parts of so many and `TILE_CELLS` at least: each thread reads its own. */
+const PART_ROWS = 128;
+/** A row that is all there is, and longer than this, is reduced in parts of this length. */
 const LONG_ROW = 8192;
 const NANOSECONDS = 0.3;
 
@@ -99,17 +102,32 @@ function reduceGroups(
   });
 }
 
+/** What is one group, and long, is reduced in parts first. */
 function reduceLayers(device: WasmDevice, operation: Reduction, from: number, to: number, layers: Layers): void {
   const { outer, count, inner } = layers;
-  if (inner > 1) reduceColumns(device, operation, from, to, layers);
-  else if (outer > 1 || count <= LONG_ROW) reduceRows(device, operation, from, to, outer, count, outer * count);
-  else {
-    const parts = Math.ceil(count / LONG_ROW);
-    device.withBlock(parts * 4, (between) => {
-      reduceRows(device, operation, from, between, parts, LONG_ROW, count);
-      reduceLayers(device, operation, between, to, { outer: 1, count: parts, inner: 1 });
-    });
+  const rows = inner > 1 ? Math.max(PART_ROWS, Math.ceil(TILE_CELLS / inner)) : LONG_ROW;
+  if (outer > 1 || count <= rows) {
+    reduceOnce(device, operation, from, to, layers, outer * count);
+    return;
   }
+  const parts = Math.ceil(count / rows);
+  device.withBlock(parts * inner * 4, (between) => {
+    reduceOnce(device, operation, from, between, { outer: parts, count: rows, inner }, count);
+    reduceLayers(device, operation, between, to, { outer: 1, count: parts, inner });
+  });
+}
+
+/** @param total rows altogether: the last group may have fewer */
+function reduceOnce(
+  device: WasmDevice,
+  operation: Reduction,
+  from: number,
+  to: number,
+  layers: Layers,
+  total: number,
+): void {
+  if (layers.inner > 1) reduceColumns(device, operation, from, to, layers, total);
+  else reduceRows(device, operation, from, to, layers.outer, layers.count, total);
 }
 
 /** @param total cells altogether: the last row may be shorter */
@@ -140,14 +158,18 @@ function reduceColumns(
   from: number,
   to: number,
   { outer, count, inner }: Layers,
+  total: number,
 ): void {
   const { ints } = device;
+  const tileColumns = Math.max(1, Math.floor(COLUMN_CELLS / Math.max(1, count) / COLUMNS)) * COLUMNS;
   ints[0] = to;
   ints[1] = from;
   ints[2] = operation;
   ints[4] = count;
   ints[5] = inner;
-  device.run(Kernel.reduceColumns, outer * Math.ceil(inner / TILE_COLUMNS), NANOSECONDS * outer * count * inner);
+  ints[6] = tileColumns;
+  ints[7] = total;
+  device.run(Kernel.reduceColumns, outer * Math.ceil(inner / tileColumns), NANOSECONDS * total * inner);
 }
 
 /** Adds `parts` arrays of `size` cells that stand one behind the other, in that order. */
