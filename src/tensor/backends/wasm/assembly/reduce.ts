@@ -1,6 +1,6 @@
-// Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output (where these are few, the host asks
-// for more, of parts); the terms of one cell are added in an order that the shape fixes, in blocks, so that rounding errors
-// grow with the blocks and not with the terms.
+// Reductions of x [outer, count, inner] over `count`. Work is split over cells of the output; where `count` is long, the host
+// asks for those of its parts first. The terms of one cell are added in an order that the shape fixes, in blocks, so that
+// rounding errors grow with the blocks and not with the terms.
 
 import { address, int, loadLanes, madd, storeLanes, storePair, sumLanes } from "./job";
 import { Reduction } from "./kernel";

@@ -161,7 +161,7 @@ function reduceColumns(
   total: number,
 ): void {
   const { ints } = device;
-  const tileColumns = Math.max(1, Math.floor(COLUMN_CELLS / Math.max(1, count) / COLUMNS)) * COLUMNS;
+  const tileColumns = Math.max(1, Math.floor(COLUMN_CELLS / count / COLUMNS)) * COLUMNS;
   ints[0] = to;
   ints[1] = from;
   ints[2] = operation;
