@@ -86,7 +86,7 @@ export class WasmDevice {
 
   /** The cells of a block, to read: waits only for what is still to write there. */
   peek(block: Cells & { readonly writtenBy: number }): Float32Array | Int32Array {
-    if (block.writtenBy > this.jobs.done) this.jobs.settle();
+    this.jobs.settle(block.writtenBy);
     return this.window(block);
   }
 

@@ -6,7 +6,7 @@ import { canWait } from "./platform.ts";
 interface Exports {
   alone(kernel: Kernel, tiles: number): void;
   launch(kernel: Kernel, tiles: number, wakes: boolean, canWait: boolean): number;
-  settle(canWait: boolean): number;
+  settle(left: number, canWait: boolean): number;
   abandon(): void;
 }
 
@@ -65,9 +65,13 @@ export class Jobs {
     this.#check(this.#exports.launch(kernel, tiles, wakes, this.#canWait));
   }
 
-  /** Waits until all jobs are done, and helps. @throws {DeviceError} when a thread died or does not answer */
-  settle(): void {
-    if (this.done < this.launched) this.#check(this.#exports.settle(this.#canWait));
+  /**
+   * Waits until so many jobs, the first ones, are done, and helps. Default: all.
+   *
+   * @throws {DeviceError} when a thread died or does not answer
+   */
+  settle(jobs = this.launched): void {
+    if (this.done < jobs) this.#check(this.#exports.settle(this.launched - jobs, this.#canWait));
   }
 
   /** Waits too, but forgets the jobs if a thread died. */

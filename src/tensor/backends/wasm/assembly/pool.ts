@@ -163,9 +163,9 @@ export function launch(kernel: i32, tiles: i32, wakes: bool, canWait: bool): i32
   return help(AHEAD, PLACES - 1, canWait);
 }
 
-/** Waits until all jobs are done, and helps. */
-export function settle(canWait: bool): i32 {
-  return help(0, 0, canWait);
+/** Waits until no more than so many jobs, the last ones, are left, and helps. */
+export function settle(left: i32, canWait: bool): i32 {
+  return help(left, left, canWait);
 }
 
 /** Forgets all jobs; what other threads are computing counts for nothing. */
