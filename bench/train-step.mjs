@@ -38,15 +38,21 @@ const config = {
   parameters: pretrainer.model.countParameters(),
 };
 
-/** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
+/**
+ * Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). After its
+ * attention the last layer goes on with the tokens alone that a loss reads.
+ */
 function flopsPerStep() {
   const [d, L, T] = [model.hiddenSize, model.numLayers, model.maxTextLength];
   const [rows, columns] = positionGrid(model);
   const P = rows * columns;
   const N = T + 1 + P;
-  const pass = P * 3 * model.patchSize ** 2 * d + L * ((4 + 2 * model.mlpRatio) * N * d * d + 2 * N * N * d);
+  const [attention, rest] = [3 * N * d * d + 2 * N * N * d, (1 + 2 * model.mlpRatio) * d * d]; // of a text, of a token
+  const pass = P * 3 * model.patchSize ** 2 * d + L * attention + (L - 1) * N * rest;
+  const readsAll = wordPatchAlignment.some(({ layer }) => layer === "final");
+  const read = config.maskedTokens + batchSize * (readsAll ? N : 1);
   const heads = config.maskedTokens * (d * d + d * model.vocabularySize) + batchSize * (d * d + 2 * d);
-  return 6 * (2 * batchSize * pass + heads);
+  return 6 * (2 * batchSize * pass + read * rest + heads);
 }
 
 const counts = options.threads.split(",").map(Number);

@@ -14,10 +14,14 @@ class Block(nn.Module):
         self.qkv, self.proj = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.fc1, self.fc2 = nn.Linear(d, ratio * d), nn.Linear(ratio * d, d)
 
-    def forward(self, x):
+    def forward(self, x, tokens=None):
+        """[B, N, d] -> [B, N, d], or of the wanted tokens among the B * N alone: [n, d]."""
         B, N, d = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(B, N, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, N, d))
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, N, d)
+        if tokens is not None:
+            x, attended = x.view(-1, d)[tokens], attended.view(-1, d)[tokens]
+        x = x + self.proj(attended)
         return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
 
 
@@ -43,19 +47,21 @@ class Vilt(nn.Module):
         resized = F.interpolate(table, self.size, mode="bilinear", align_corners=True)
         return torch.cat([self.grid[:, :1], resized.flatten(2).transpose(1, 2)], 1)
 
-    def forward(self, ids, pixels):
+    def forward(self, ids, pixels, words=None):
+        """All tokens, [B, N, d], or of the wanted words among the B * T alone: [n, d]."""
         B, T = ids.shape
         p = self.patch
         text = self.text_norm(self.word(ids) + self.position.weight[:T] + self.segment.weight[0]) + self.types.weight[0]
         cells = pixels.unfold(2, p, p).unfold(3, p, p).permute(0, 2, 3, 1, 4, 5).reshape(B, -1, 3 * p * p)
         image = torch.cat([self.cls.expand(B, -1, -1), self.projection(cells)], 1) + self.positions() + self.types.weight[1]
         x = torch.cat([text, image], 1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        return self.norm(x)
+        tokens = None if words is None else words // T * x.shape[1] + words % T
+        return self.norm(self.blocks[-1](x, tokens))
 
-    def pool(self, hidden):
-        return torch.tanh(self.pooler(hidden[:, 0]))
+    def pool(self, first):
+        return torch.tanh(self.pooler(first))
 
 
 class ViltForPretraining(Vilt):

@@ -4,6 +4,7 @@ import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Dropout } from "./dropout.ts";
+import { gatherTokens } from "./gather-tokens.ts";
 import type { LayerOptions } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -20,6 +21,8 @@ export interface AttentionInput {
   /** int32 [B, N], 1 = token and 0 = padding. */
   readonly mask?: Tensor;
   readonly rng?: Rng;
+  /** int32 [n], places among the B · N: the tokens whose output is wanted. All are attended to. */
+  readonly tokens?: Tensor;
   /** Added to the output. */
   readonly residual?: Tensor;
 }
@@ -51,11 +54,11 @@ export class MultiHeadSelfAttention extends Module {
     this.dropout = new Dropout(dropout);
   }
 
-  /** x [B, N, d] → [B, N, d]. */
-  forward(x: Tensor, { mask, rng, residual }: AttentionInput = {}): Tensor {
+  /** x [B, N, d] → [B, N, d]; [n, d] where only some tokens are wanted. */
+  forward(x: Tensor, { mask, rng, tokens, residual }: AttentionInput = {}): Tensor {
     expectShape(x, `B N ${this.hiddenSize}`, "MultiHeadSelfAttention");
     const heads = attention(this.queryKeyValue.forward(x), this.numHeads, mask);
-    return projectOnto(this.output, this.dropout, heads, { rng, residual });
+    return projectOnto(this.output, this.dropout, tokens ? gatherTokens(heads, tokens) : heads, { rng, residual });
   }
 
   /** The attention weights of `forward`, [B, h, N, N]: row = query, column = key. */

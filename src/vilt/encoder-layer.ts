@@ -1,9 +1,9 @@
+import { gatherTokens } from "../nn/gather-tokens.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Mlp } from "../nn/mlp.ts";
 import { Module } from "../nn/module.ts";
-import { MultiHeadSelfAttention } from "../nn/multi-head-self-attention.ts";
-import type { Rng } from "../tensor/rng.ts";
+import { type AttentionInput, MultiHeadSelfAttention } from "../nn/multi-head-self-attention.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig } from "./config.ts";
 
@@ -32,9 +32,13 @@ export class EncoderLayer extends Module {
     this.mlp = new Mlp(d, Math.round(d * mlpRatio), { ...options, dropout });
   }
 
-  /** x [B, N, d], mask int32 [B, N] → [B, N, d]. */
-  forward(x: Tensor, { mask, rng }: { readonly mask?: Tensor; readonly rng?: Rng } = {}): Tensor {
-    const attended = this.attention.forward(this.layerNormBefore.forward(x), { mask, rng, residual: x });
+  /**
+   * x [B, N, d] → [B, N, d]; [n, d] where only some tokens are wanted: after the attention each goes on by itself, so
+   * nothing is computed for the others.
+   */
+  forward(x: Tensor, { mask, rng, tokens }: Omit<AttentionInput, "residual"> = {}): Tensor {
+    const residual = tokens ? gatherTokens(x, tokens) : x;
+    const attended = this.attention.forward(this.layerNormBefore.forward(x), { mask, rng, tokens, residual });
     return this.mlp.forward(this.layerNormAfter.forward(attended), { rng, residual: attended });
   }
 

@@ -5,7 +5,7 @@ import { DataError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Classifier } from "./heads/classifier.ts";
 import type { Modality } from "./modality-type-embedding.ts";
-import type { ForwardOptions, Vilt, ViltInput, ViltOutput } from "./model.ts";
+import type { ForwardOptions, Vilt, ViltInput } from "./model.ts";
 
 /**
  * Whether a statement about several images is true (NLVR2; Kim et al. 2021, §4.3; specification §4.7): one pass for
@@ -34,18 +34,15 @@ export class ViltForImagePairs extends Module {
     return this.backbone.config;
   }
 
-  /** @param inputs one for each image, all with the same texts → logits [B, classes], class 1 = true */
+  /** @param inputs one for each image, all with the same texts → pooled [B, images · d], logits [B, classes], 1 = true */
   forward(
     inputs: readonly ViltInput[],
     options: readonly ForwardOptions[] = [],
-  ): { readonly logits: Tensor; readonly passes: readonly ViltOutput[] } {
+  ): { readonly pooled: Tensor; readonly logits: Tensor } {
     const passes = inputs.map((input, i) =>
-      this.backbone.forward(input, { ...options[i], imageType: (1 + i) as Modality }),
+      this.backbone.pool(input, { ...options[i], imageType: (1 + i) as Modality }),
     );
-    const pooled = concat(
-      passes.map((pass) => pass.pooled),
-      1,
-    );
-    return { logits: this.pairClassifier.forward(pooled), passes };
+    const pooled = concat(passes, 1);
+    return { pooled, logits: this.pairClassifier.forward(pooled) };
   }
 }

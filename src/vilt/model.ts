@@ -1,4 +1,4 @@
-import { concat } from "../autograd/ops/layout.ts";
+import { concat, select } from "../autograd/ops/layout.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
@@ -45,6 +45,14 @@ export interface ForwardOptions {
   readonly trace?: boolean;
 }
 
+export interface EncodeOptions extends ForwardOptions {
+  /**
+   * [n], places in `ids` of the tokens that somebody reads; default: all, patches too. After the last attention each
+   * token goes on by itself, so that the last layer computes nothing else for the others.
+   */
+  readonly words?: Int32Array;
+}
+
 /** The joint sequence before and after the transformer; N = T + 1 + P. */
 export interface ViltEncoding extends EncoderOutput {
   /** The transformer's input, [B, N, d]: T text tokens, the image's class token, P patches. */
@@ -66,6 +74,11 @@ export interface ViltOutput extends ViltEncoding {
   readonly patchIndex: Int32Array;
   /** Rows and columns of the batch's grid of patches. */
   readonly grid: Grid;
+}
+
+/** Places in `ids` of the [CLS] of each text. */
+export function classTokens(batchSize: number, textLength: number): Int32Array {
+  return Int32Array.from({ length: batchSize }, (_, b) => b * textLength);
 }
 
 /** T, after checking that texts fit the images and that every id is a word. */
@@ -91,6 +104,13 @@ function jointMask(textMask: Int32Array, { mask, length: P }: PatchSelection, T:
     joint.set(mask.subarray(b * P, (b + 1) * P), b * N + T + 1);
   }
   return joint;
+}
+
+/** Places of words in the joint sequences, [B, N]. */
+function jointPlaces(words: Int32Array, [B, T]: readonly [number, number], N: number): Int32Array {
+  const outside = words.find((k) => k < 0 || k >= B * T);
+  if (outside !== undefined) throw new DataError(`words: there is no token ${outside} in ${B} texts of ${T} tokens`);
+  return words.map((k) => Math.floor(k / T) * N + (k % T));
 }
 
 /**
@@ -125,15 +145,22 @@ export class Vilt extends Module {
     return {
       ...encoding,
       ...splitModalities(hidden, textLength),
-      pooled: this.pooler.forward(hidden),
+      pooled: this.pooler.forward(select(hidden, 1, 0)),
       patchIndex: patchCoordinates(selection),
       grid: selection.grid,
     };
   }
 
+  /** What `forward` answers as `pooled`, [B, d], without what becomes of other tokens in the end. */
+  pool(input: ViltInput, options: ForwardOptions = {}): Tensor {
+    const B = input.pixelValues.shape[0]!;
+    const words = classTokens(B, input.ids.length / B);
+    return this.pooler.forward(this.encode(input, { ...options, words }).hidden);
+  }
+
   /** `forward` without what follows the transformer. */
-  encode(input: ViltInput, options: ForwardOptions = {}): ViltEncoding {
-    const { rng, imageType = modality.image, trace } = options;
+  encode(input: ViltInput, options: EncodeOptions = {}): ViltEncoding {
+    const { rng, imageType = modality.image, trace, words } = options;
     const { ids, textMask, pixelValues } = input;
     const textLength = checkTexts(input, this.config.vocabularySize);
     const selection = options.selection ?? this.selectPatches(input, rng);
@@ -146,7 +173,8 @@ export class Vilt extends Module {
 
     const mask = jointMask(textMask, selection, T);
     const maskTensor = mask.includes(0) ? fromArray(mask, [B, mask.length / B], { device }) : undefined;
-    const encoded = this.encoder.forward(embedding, { mask: maskTensor, rng, trace });
+    const tokens = words && fromArray(jointPlaces(words, [B, T], mask.length / B), [words.length], { device });
+    const encoded = this.encoder.forward(embedding, { mask: maskTensor, rng, tokens, trace });
     return { ...encoded, embedding, mask, textLength, selection };
   }
 

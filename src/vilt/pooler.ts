@@ -1,4 +1,3 @@
-import { select } from "../autograd/ops/layout.ts";
 import { tanh } from "../autograd/ops/transcendental.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { Linear } from "../nn/linear.ts";
@@ -14,8 +13,8 @@ export class Pooler extends Module {
     this.dense = new Linear(hiddenSize, hiddenSize, options);
   }
 
-  /** hidden [B, N, d], after the final LayerNorm → [B, d]. */
-  forward(hidden: Tensor): Tensor {
-    return tanh(this.dense.forward(select(hidden, 1, 0)));
+  /** x₀ after the final LayerNorm, [B, d] → [B, d]. */
+  forward(first: Tensor): Tensor {
+    return tanh(this.dense.forward(first));
   }
 }

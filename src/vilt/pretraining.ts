@@ -1,17 +1,22 @@
 import { add, mul } from "../autograd/ops/arithmetic.ts";
+import { select } from "../autograd/ops/layout.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
-import { ConfigError } from "../tensor/errors.ts";
+import { ConfigError, DataError } from "../tensor/errors.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig, WordPatchAlignmentConfig } from "./config.ts";
 import { ImageTextMatchingHead } from "./heads/image-text-matching.ts";
 import { MaskedLanguageModelingHead } from "./heads/masked-language-modeling.ts";
 import { MaskedPatchPredictionHead } from "./heads/masked-patch-prediction.ts";
-import { type ForwardOptions, Vilt, type ViltEncoding } from "./model.ts";
+import { classTokens, type ForwardOptions, Vilt, type ViltEncoding } from "./model.ts";
 import { imageTextMatchingLoss } from "./objectives/image-text-matching.ts";
-import { type MaskedLanguageModelingLoss, maskedLanguageModelingLoss } from "./objectives/masked-language-modeling.ts";
+import {
+  labelledWords,
+  type MaskedLanguageModelingLoss,
+  maskedLanguageModelingLoss,
+} from "./objectives/masked-language-modeling.ts";
 import {
   type MaskedPatches,
   maskedPatchLabels,
@@ -67,13 +72,14 @@ export interface AlignmentLoss extends Alignment {
 export interface PretrainingLosses {
   /** Sum of the losses below, []. */
   readonly total: Tensor;
-  readonly maskedLanguageModeling: MaskedLanguageModelingLoss & { readonly encoding: ViltEncoding };
+  readonly maskedLanguageModeling: MaskedLanguageModelingLoss;
   readonly imageTextMatching: {
     readonly loss: Tensor;
     /** [B, 2]. */
     readonly logits: Tensor;
     /** [B, d]. */
     readonly pooled: Tensor;
+    /** `hidden` has all tokens only where they are aligned at the final layer; else those of [CLS], [B, d]. */
     readonly encoding: ViltEncoding;
   };
   readonly wordPatchAlignment: readonly AlignmentLoss[];
@@ -110,21 +116,28 @@ export class ViltForPretraining extends Module {
   /**
    * The losses of one step, from two passes as in the original: masked text with its own image for masked language
    * modelling, then plain text with matching and mismatched images for image–text matching and word–patch alignment.
-   * Nothing waits for the device.
+   * The last layer goes on with the tokens alone that a loss reads: same values, same gradients. Nothing waits for the
+   * device.
    */
   losses(batch: PretrainingBatch, { rng, wordPatchAlignment, selections }: PretrainingOptions): PretrainingLosses {
-    const { ids, textMask, maskedIds, matchingLabels } = batch;
+    const { ids, textMask, maskedIds, maskedLabels, matchingLabels } = batch;
+    if (maskedLabels.length !== ids.length)
+      throw new DataError(`masked labels: ${maskedLabels.length} of them for ${ids.length} ids`);
+    const B = matchingLabels.length;
+    const T = ids.length / B;
+    const { places, labels } = labelledWords(maskedLabels, T, this.config.vocabularySize);
     const masked = this.backbone.encode(
       { ids: maskedIds, textMask, pixelValues: batch.pixelValues, pixelMask: batch.pixelMask },
-      { rng, selection: selections?.masked },
+      { rng, selection: selections?.masked, words: places },
     );
-    const words = maskedLanguageModelingLoss(masked.hidden, batch.maskedLabels, this.maskedLanguageModelingHead);
+    const words = maskedLanguageModelingLoss(masked.hidden, labels, this.maskedLanguageModelingHead);
 
+    const needsAll = wordPatchAlignment.some(({ layer }) => layer === "final");
     const matching = this.backbone.encode(
       { ids, textMask, pixelValues: batch.matchingPixelValues, pixelMask: batch.matchingPixelMask },
-      { rng, selection: selections?.matching },
+      { rng, selection: selections?.matching, ...(!needsAll && { words: classTokens(B, T) }) },
     );
-    const pooled = this.backbone.pooler.forward(matching.hidden);
+    const pooled = this.backbone.pooler.forward(needsAll ? select(matching.hidden, 1, 0) : matching.hidden);
     const pairs = imageTextMatchingLoss(pooled, matchingLabels, this.imageTextMatchingHead);
     const alignments = alignmentLosses(matching, textMask, matchingLabels, wordPatchAlignment);
     const patches = maskedPatchPass(this, batch, { rng, selection: selections?.maskedPatches });
@@ -133,7 +146,7 @@ export class ViltForPretraining extends Module {
         (total, { loss }) => add(total, loss),
         words.loss,
       ),
-      maskedLanguageModeling: { ...words, encoding: masked },
+      maskedLanguageModeling: words,
       imageTextMatching: { ...pairs, pooled, encoding: matching },
       wordPatchAlignment: alignments,
       ...(patches && { maskedPatchPrediction: patches }),

@@ -4,7 +4,7 @@ import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Classifier } from "./heads/classifier.ts";
-import type { ForwardOptions, Vilt, ViltInput, ViltOutput } from "./model.ts";
+import type { ForwardOptions, Vilt, ViltInput } from "./model.ts";
 
 /** Visual question answering as a choice among the frequent answers (Kim et al. 2021, §4.3; specification §4.6). */
 export class ViltForQuestionAnswering extends Module {
@@ -26,10 +26,10 @@ export class ViltForQuestionAnswering extends Module {
     return this.backbone.config;
   }
 
-  /** Questions with their images → logits [B, answers]. */
-  forward(input: ViltInput, options?: ForwardOptions): ViltOutput & { readonly logits: Tensor } {
-    const output = this.backbone.forward(input, options);
-    return { ...output, logits: this.answerClassifier.forward(output.pooled) };
+  /** Questions with their images → pooled [B, d], logits [B, answers]. */
+  forward(input: ViltInput, options?: ForwardOptions): { readonly pooled: Tensor; readonly logits: Tensor } {
+    const pooled = this.backbone.pool(input, options);
+    return { pooled, logits: this.answerClassifier.forward(pooled) };
   }
 }
 

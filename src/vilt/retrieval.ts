@@ -7,7 +7,7 @@ import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type ImageTextMatchingHead, MATCH } from "./heads/image-text-matching.ts";
-import type { ForwardOptions, Vilt, ViltInput, ViltOutput } from "./model.ts";
+import type { ForwardOptions, Vilt, ViltInput } from "./model.ts";
 
 /** Ranks texts for an image and images for a text by one score of each pair (specification §4.8). */
 export class ViltForRetrieval extends Module {
@@ -32,10 +32,10 @@ export class ViltForRetrieval extends Module {
     return this.backbone.config;
   }
 
-  /** Pairs → scores [B]. */
-  forward(input: ViltInput, options?: ForwardOptions): ViltOutput & { readonly scores: Tensor } {
-    const output = this.backbone.forward(input, options);
-    return { ...output, scores: reshape(this.rankHead.forward(output.pooled), [-1]) };
+  /** Pairs → pooled [B, d], scores [B]. */
+  forward(input: ViltInput, options?: ForwardOptions): { readonly pooled: Tensor; readonly scores: Tensor } {
+    const pooled = this.backbone.pool(input, options);
+    return { pooled, scores: reshape(this.rankHead.forward(pooled), [-1]) };
   }
 }
 

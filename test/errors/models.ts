@@ -6,16 +6,14 @@ import { Module } from "../../src/nn/module.ts";
 import { MultiHeadSelfAttention } from "../../src/nn/multi-head-self-attention.ts";
 import { summary } from "../../src/nn/summary.ts";
 import { getPreset, parseViltConfig } from "../../src/vilt/config.ts";
-import { MaskedLanguageModelingHead } from "../../src/vilt/heads/masked-language-modeling.ts";
 import { MaskedPatchPredictionHead } from "../../src/vilt/heads/masked-patch-prediction.ts";
 import { parseHuggingfaceConfig } from "../../src/vilt/huggingface.ts";
 import { ViltForImagePairs } from "../../src/vilt/image-pair-classification.ts";
 import { Vilt } from "../../src/vilt/model.ts";
-import { maskedLanguageModelingLoss } from "../../src/vilt/objectives/masked-language-modeling.ts";
 import { maskedPatchPredictionLoss } from "../../src/vilt/objectives/masked-patch-prediction.ts";
 import { fullPatchMask, patchMaskOf } from "../../src/vilt/patch-mask.ts";
 import { givenSelection } from "../../src/vilt/patch-selection.ts";
-import { maskedPatchPass } from "../../src/vilt/pretraining.ts";
+import { maskedPatchPass, ViltForPretraining } from "../../src/vilt/pretraining.ts";
 import { loadPublishedWeights } from "../../src/vilt/weights/weights.ts";
 import { f32, type Row } from "./row.ts";
 
@@ -26,7 +24,15 @@ const [B, T] = [2, 3];
 const texts = { ids: new Int32Array(B * T), textMask: new Int32Array(B * T).fill(1) };
 const pixelValues = f32(B, 3, 16, 16);
 const extent = { batchSize: 1, height: 4, width: 4, patchSize: 2 };
-const head = new MaskedLanguageModelingHead(config, options);
+const pretraining = new ViltForPretraining(config, options);
+const lossesOf = (...maskedLabels: number[]) =>
+  pretraining.losses(
+    {
+      ...{ ...texts, maskedIds: texts.ids, maskedLabels: Int32Array.from(maskedLabels), pixelValues },
+      ...{ matchingPixelValues: pixelValues, matchingLabels: Int32Array.of(1, 0) },
+    },
+    { wordPatchAlignment: [] },
+  );
 
 class Empty extends Module {}
 
@@ -116,13 +122,11 @@ export const models: readonly Row[] = [
   ],
   [() => givenSelection(fullPatchMask(extent), Int32Array.of(4)), "patch selection: no cell 4 in a grid of 2×2"],
   [
-    () => maskedLanguageModelingLoss(f32(2, 3, 64), new Int32Array(5), head),
-    "masked labels: 5 of them do not fit 2 texts of at most 3 tokens",
+    () => vilt.encode({ ...texts, pixelValues }, { words: Int32Array.of(0, 6) }),
+    "words: there is no token 6 in 2 texts of 3 tokens",
   ],
-  [
-    () => maskedLanguageModelingLoss(f32(1, 3, 64), Int32Array.of(-100, 200, 1), head),
-    "masked labels: 200 at token 1 of text 0, of 200 words",
-  ],
+  [() => lossesOf(-100, 1, -100, 2, 3), "masked labels: 5 of them for 6 ids"],
+  [() => lossesOf(-100, -100, 1, -100, 200, 1), "masked labels: 200 at token 1 of text 1, of 200 words"],
   [
     () => maskedPatchPredictionLoss(f32(1, 3, 64), new Int32Array(5), new MaskedPatchPredictionHead(config, options)),
     "masked patches: 5 labels do not fit 1 images of 3 tokens in 3 channels",

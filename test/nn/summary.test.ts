@@ -83,8 +83,10 @@ t.test("summary: the pre-training model by its losses; the published size withou
     model.losses({ ...batch, matchingLabels: Int32Array.of(1, 0) }, { wordPatchAlignment }),
   );
   t.equal(result.parameters, model.countParameters());
-  const layer = result.layers.find(({ name }) => name === "backbone.encoder.layers.11")!;
+  const [inner, last] = [10, 11].map((i) => result.layers.find(({ name }) => name === `backbone.encoder.layers.${i}`)!);
   const [N, d] = [T + 1 + 144, 768];
-  t.match(layer, { type: "EncoderLayer", calls: 2, outputs: [{ shape: [B, N, d] }] });
-  t.equal(layer.flops, 2 * B * (24 * N * d * d + 4 * N * N * d), "two passes: 12 d² weights, and Q Kᵀ and P V");
+  t.match(inner, { type: "EncoderLayer", calls: 2, outputs: [{ shape: [B, N, d] }] });
+  t.equal(inner!.flops, 2 * B * (24 * N * d * d + 4 * N * N * d), "two passes: 12 d² weights, and Q Kᵀ and P V");
+  const attentionFlops = 2 * B * (6 * N * d * d + 4 * N * N * d);
+  t.equal(last!.flops, attentionFlops + 18 * d * d * (B * T + B * N), "of the first pass the labelled words alone");
 });

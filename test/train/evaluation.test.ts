@@ -40,14 +40,13 @@ function answer({ model }: EvaluationOptions, head: "matching" | "words", logits
 /** Makes the matching head answer by rule: the logit of "belongs" for the last word's token and the picture's value. */
 function answerBy({ model }: EvaluationOptions, rule: (token: number, value: number) => number): void {
   const { backbone, imageTextMatchingHead } = model;
-  const forward = backbone.forward.bind(backbone);
-  backbone.forward = (input) => {
+  backbone.pool = (input) => {
     const [B, T, pixels] = [input.pixelValues.shape[0]!, input.ids.length, values(input.pixelValues)];
     const logits = range(B).flatMap((b) => [
       0,
       rule(input.ids[(b * T) / B + 2]!, Math.round(16 * pixels[(b * pixels.length) / B]!)),
     ]);
-    return { ...forward(input), pooled: fromArray(Float32Array.from(logits), [B, 2]) };
+    return fromArray(Float32Array.from(logits), [B, 2]);
   };
   imageTextMatchingHead.forward = (pooled) => pooled;
 }

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import t from "tap";
+import { crossEntropy } from "../../src/autograd/functions/cross-entropy.ts";
 import { backward } from "../../src/autograd/grad.ts";
 import { noGrad } from "../../src/autograd/graph.ts";
-import type { HostArray } from "../../src/nn/module.ts";
+import { add } from "../../src/autograd/ops/arithmetic.ts";
+import { select, slice } from "../../src/autograd/ops/layout.ts";
+import type { HostArray, Module } from "../../src/nn/module.ts";
 import { fromArray } from "../../src/tensor/create.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import { getPreset, parseViltConfig, positionGrid, presetNames } from "../../src/vilt/config.ts";
@@ -10,7 +13,7 @@ import { Vilt, type ViltInput } from "../../src/vilt/model.ts";
 import { alignmentMasks, signedMean, standardizeTokens } from "../../src/vilt/objectives/word-patch-alignment.ts";
 import { type PretrainingBatch, ViltForPretraining } from "../../src/vilt/pretraining.ts";
 import { loadPublishedWeights, publishedNames, publishedWeights } from "../../src/vilt/weights/weights.ts";
-import { draw, exact, values } from "../support.ts";
+import { draw, exact, ints, values } from "../support.ts";
 
 const config = parseViltConfig({
   hiddenSize: 12,
@@ -117,6 +120,27 @@ t.test("a trace answers every layer and its attention without changing the resul
   t.notSame(values(second.embedding), values(plain.embedding), "the image's type is the caller's choice");
 });
 
+t.test("only the words that are asked for: rows of the whole output, in the order asked", async (t) => {
+  const d = config.hiddenSize;
+  const whole = noGrad(() => vilt.forward(input()));
+  const words = Int32Array.of(9, 0, 3, 0, 5);
+  const { hidden, layers, attention } = noGrad(() => vilt.encode(input(), { words, trace: true }));
+  const expected = [...words].flatMap((k) => values(whole.text).slice(k * d, (k + 1) * d));
+  t.same(hidden.shape, [5, d]);
+  t.ok(values(hidden).every((value, k) => Math.abs(value - expected[k]!) < 1e-12));
+  t.same(
+    [layers[0]!.shape, layers[1]!.shape, attention[1]!.shape],
+    [
+      [2, 12, d],
+      [5, d],
+      [2, 3, 12, 12],
+    ],
+  );
+  t.same(noGrad(() => vilt.encode(input(), { words: new Int32Array() })).hidden.shape, [0, d]);
+  const pooled = values(noGrad(() => vilt.pool(input())));
+  t.ok(pooled.length === 2 * d && pooled.every((value, k) => Math.abs(value - values(whole.pooled)[k]!) < 1e-12));
+});
+
 t.test("bad texts and images are refused by name", async (t) => {
   const good = input();
   const refuse = (changes: Partial<ViltInput>, message: RegExp) =>
@@ -197,6 +221,9 @@ t.test("published weights: out and in again, and all that does not fit is listed
 });
 
 /** The batch of `input`, with word 2 of the first text masked and the second image taken for a mismatch. */
+const grads = (module: Module) =>
+  Object.fromEntries([...module.namedParameters()].map(([name, { grad }]) => [name, values(grad!)]));
+
 function batchOf(labels: number[]): PretrainingBatch {
   const { ids, textMask, pixelValues, pixelMask } = input();
   const maskedLabels = new Int32Array(10).fill(-100);
@@ -235,6 +262,33 @@ t.test("pre-training: the losses add up, and reach every parameter that takes pa
   backward(total);
   const silent = [...model.namedParameters()].filter(([, { grad }]) => !grad).map(([name]) => name);
   t.same(silent, []);
+});
+
+t.test("pre-training: what no loss reads is left out, and changes neither a loss nor a gradient", async (t) => {
+  const { backbone, ...model } = new ViltForPretraining(config, { rng: new Rng("pre"), ...exact });
+  const batch = batchOf([5, 6]);
+  const { ids, textMask, pixelValues, pixelMask, maskedIds } = batch;
+  const masked = backbone.forward({ ids: maskedIds, textMask, pixelValues, pixelMask });
+  const logits = model.maskedLanguageModelingHead.forward(slice(masked.text, 1, 1, 3)); // of tokens 1 and 2
+  const words = crossEntropy(select(logits, 0, 0), ints([5, 6]));
+  const { pooled } = backbone.forward({ ids, textMask, pixelValues, pixelMask });
+  const pairs = crossEntropy(model.imageTextMatchingHead.forward(pooled), ints([1, 0]));
+  const expected = add(words, pairs).keep();
+  backward(expected);
+
+  const lean = new ViltForPretraining(config, { rng: new Rng("pre"), ...exact });
+  const { total, imageTextMatching } = lean.losses(batch, { wordPatchAlignment: [] });
+  t.same(imageTextMatching.encoding.hidden.shape, [2, config.hiddenSize]);
+  t.ok(Math.abs(total.item() - expected.item()) < 1e-12);
+  backward(total);
+  const wholeGradients = { ...grads(backbone), ...grads(model.maskedLanguageModelingHead) };
+  const leanGradients = { ...grads(lean.backbone), ...grads(lean.maskedLanguageModelingHead) };
+  t.same(Object.keys(leanGradients), Object.keys(wholeGradients));
+  for (const [name, gradient] of Object.entries(wholeGradients))
+    t.ok(
+      gradient.every((value, k) => Math.abs(value - leanGradients[name]![k]!) < 1e-12),
+      name,
+    );
 });
 
 t.test(

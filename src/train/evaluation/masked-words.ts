@@ -1,9 +1,6 @@
-import { gather } from "../../autograd/ops/indexing.ts";
-import { reshape } from "../../autograd/ops/layout.ts";
 import { collateImages } from "../../data/batch.ts";
 import type { Thing } from "../../data/dataset.ts";
 import { replaceSelected, wholeWordGroups } from "../../data/masking.ts";
-import { fromArray } from "../../tensor/create.ts";
 import { uploadPairs } from "../batches.ts";
 import { compute } from "../compute.ts";
 import { argmaxOf, RunningMean } from "../metrics.ts";
@@ -38,11 +35,10 @@ export async function maskedWords(context: EvaluationContext): Promise<Score> {
     const masked = rows.map(({ encoding }, b) => replaceSelected(encoding.ids, chosen[b]!, () => tokenizer.maskId));
     const images = collateImages(rows.map(({ sample }) => sample));
     const { logits } = await compute(() => {
-      const { hidden } = model.backbone.encode(uploadPairs(masked, images, tokenizer.padId));
-      const [B, N, d] = hidden.shape as [number, number, number];
-      const places = Int32Array.from(chosen.flatMap((tokens, b) => tokens.map((token) => b * N + token)));
-      const words = gather(reshape(hidden, [B * N, d]), fromArray(places, [places.length], { device: hidden.device }));
-      return { logits: model.maskedLanguageModelingHead.forward(words) };
+      const input = uploadPairs(masked, images, tokenizer.padId);
+      const T = input.ids.length / rows.length;
+      const words = Int32Array.from(chosen.flatMap((tokens, b) => tokens.map((token) => b * T + token)));
+      return { logits: model.maskedLanguageModelingHead.forward(model.backbone.encode(input, { words }).hidden) };
     });
     const V = tokenizer.vocabulary.length;
     let row = 0;

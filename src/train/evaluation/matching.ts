@@ -61,7 +61,7 @@ export async function matchingLogits(
 ): Promise<ArrayLike<number>> {
   const encodings = rows.map(({ encoding }) => encoding);
   const { logits } = await compute(() => {
-    const { pooled } = model.backbone.forward(uploadPairs(encodings, images, tokenizer.padId));
+    const pooled = model.backbone.pool(uploadPairs(encodings, images, tokenizer.padId));
     return { logits: model.imageTextMatchingHead.forward(pooled) };
   });
   return logits;

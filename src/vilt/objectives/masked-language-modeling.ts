@@ -1,9 +1,6 @@
 import { crossEntropy } from "../../autograd/functions/cross-entropy.ts";
-import { gather } from "../../autograd/ops/indexing.ts";
-import { reshape } from "../../autograd/ops/layout.ts";
 import { fromArray, zeros } from "../../tensor/create.ts";
 import { DataError } from "../../tensor/errors.ts";
-import { expectShape } from "../../tensor/expect-shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { MaskedLanguageModelingHead } from "../heads/masked-language-modeling.ts";
 
@@ -19,36 +16,42 @@ export interface MaskedLanguageModelingLoss {
   readonly labels: Int32Array;
 }
 
+/** The tokens to predict. */
+export interface LabelledWords {
+  /** [n], their places in [B, T], ascending. */
+  readonly places: Int32Array;
+  /** [n], what they are. */
+  readonly labels: Int32Array;
+}
+
+/**
+ * @param labels [B, T], negative where nothing is to be predicted
+ * @throws {DataError} for a label that is no word
+ */
+export function labelledWords(labels: Int32Array, textLength: number, vocabularySize: number): LabelledWords {
+  const k = labels.findIndex((label) => label >= vocabularySize);
+  if (k >= 0)
+    throw new DataError(
+      `masked labels: ${labels[k]} at token ${k % textLength} of text ${Math.floor(k / textLength)}, of ${vocabularySize} words`,
+    );
+  const places = Int32Array.from(labels.keys()).filter((place) => labels[place]! >= 0);
+  return { places, labels: places.map((place) => labels[place]!) };
+}
+
 /**
  * Negative log-likelihood of the masked words given the others and the image, −log P(w_m | w_\m, v). The head runs on
  * the labelled tokens alone: the same value as on all of them, far cheaper.
  *
- * @param hidden [B, N, d], the joint sequence with text first
- * @param labels [B, T], negative where nothing is to be predicted
+ * @param words [n, d], the transformer's output for the labelled tokens
+ * @param labels [n]
  */
 export function maskedLanguageModelingLoss(
-  hidden: Tensor,
+  words: Tensor,
   labels: Int32Array,
   head: MaskedLanguageModelingHead,
 ): MaskedLanguageModelingLoss {
-  const [B, N, d] = expectShape(hidden, "B N d", "maskedLanguageModelingLoss");
-  const T = labels.length / B;
-  if (!Number.isInteger(T) || T > N)
-    throw new DataError(`masked labels: ${labels.length} of them do not fit ${B} texts of at most ${N} tokens`);
-  const vocabularySize = head.decoder.weight.shape[0]!;
-  const labelled: number[] = [];
-  for (const [k, label] of labels.entries()) {
-    if (label >= vocabularySize)
-      throw new DataError(
-        `masked labels: ${label} at token ${k % T} of text ${Math.floor(k / T)}, of ${vocabularySize} words`,
-      );
-    if (label >= 0) labelled.push(k);
-  }
-  const { device, dtype } = hidden;
-  if (labelled.length === 0) return { loss: zeros([], { device, dtype }), logits: null, labels: new Int32Array() };
-  const rows = Int32Array.from(labelled, (k) => Math.floor(k / T) * N + (k % T));
-  const words = gather(reshape(hidden, [B * N, d]), fromArray(rows, [rows.length], { device })); // [n, d]
+  const { device, dtype } = words;
+  if (labels.length === 0) return { loss: zeros([], { device, dtype }), logits: null, labels };
   const logits = head.forward(words);
-  const targets = Int32Array.from(labelled, (k) => labels[k]!);
-  return { loss: crossEntropy(logits, fromArray(targets, [targets.length], { device })), logits, labels: targets };
+  return { loss: crossEntropy(logits, fromArray(labels, [labels.length], { device })), logits, labels };
 }

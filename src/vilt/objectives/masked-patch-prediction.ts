@@ -1,6 +1,6 @@
 import { crossEntropy } from "../../autograd/functions/cross-entropy.ts";
-import { gather } from "../../autograd/ops/indexing.ts";
 import { reshape } from "../../autograd/ops/layout.ts";
+import { gatherTokens } from "../../nn/gather-tokens.ts";
 import { fromArray, zeros } from "../../tensor/create.ts";
 import { DataError } from "../../tensor/errors.ts";
 import { expectShape } from "../../tensor/expect-shape.ts";
@@ -72,7 +72,7 @@ export function maskedPatchLabels(
  * @param labels [B, 1 + P, C], negative where nothing is to be predicted
  */
 export function maskedPatchPredictionLoss(image: Tensor, labels: Int32Array, head: MaskedPatchPredictionHead): Tensor {
-  const [B, n, d] = expectShape(image, "B n d", "maskedPatchPredictionLoss");
+  const [B, n] = expectShape(image, "B n d", "maskedPatchPredictionLoss");
   const C = head.numChannels;
   if (labels.length !== B * n * C)
     throw new DataError(
@@ -81,7 +81,7 @@ export function maskedPatchPredictionLoss(image: Tensor, labels: Int32Array, hea
   const { device, dtype } = image;
   const rows = Int32Array.from({ length: B * n }, (_, row) => row).filter((row) => labels[row * C]! >= 0);
   if (rows.length === 0) return zeros([], { device, dtype });
-  const logits = head.forward(gather(reshape(image, [B * n, d]), fromArray(rows, [rows.length], { device })));
+  const logits = head.forward(gatherTokens(image, fromArray(rows, [rows.length], { device })));
   const targets = Int32Array.from([...rows].flatMap((row) => [...labels.subarray(row * C, (row + 1) * C)]));
   return crossEntropy(reshape(logits, [rows.length * C, BINS]), fromArray(targets, [targets.length], { device }));
 }

@@ -1,3 +1,4 @@
+import { select } from "../../../autograd/ops/layout.ts";
 import { Embedding } from "../../../nn/embedding.ts";
 import { Mlp } from "../../../nn/mlp.ts";
 import { MultiHeadSelfAttention } from "../../../nn/multi-head-self-attention.ts";
@@ -65,7 +66,9 @@ export const modules: Readonly<Record<string, Layer>> = {
   },
 
   pooler: ({ load, shape, tensor, underTest }) =>
-    load(new Pooler(shape("x").at(-1)!, { rng: null, ...underTest }), pair("p.dense", "dense")).forward(tensor("x")),
+    load(new Pooler(shape("x").at(-1)!, { rng: null, ...underTest }), pair("p.dense", "dense")).forward(
+      select(tensor("x"), 1, 0),
+    ),
 
   mlmhead({ load, shape, tensor, attributes, underTest }) {
     const [vocabularySize, hiddenSize] = shape("p.decoder.weight") as [number, number];

@@ -1,5 +1,4 @@
 import { backward } from "../../../autograd/grad.ts";
-import { slice } from "../../../autograd/ops/layout.ts";
 import { where } from "../../../autograd/ops/select.ts";
 import type { HostArray } from "../../../nn/module.ts";
 import { fromArray, zeros } from "../../../tensor/create.ts";
@@ -35,19 +34,27 @@ export function verifyPretrainingLosses(golden: GoldenCase, underTest: UnderTest
     masked: recordedSelection(golden, "mlm", golden.entry("in/image"), config),
     matching: recordedSelection(golden, "itm", matching, config),
   };
+  const maskedIds = golden.integers("in/text_ids_mlm");
+  const pixelValues = golden.tensor("in/image", underTest);
   const losses = model.losses(
     {
       ids: golden.integers("in/text_ids"),
       textMask,
-      maskedIds: golden.integers("in/text_ids_mlm"),
+      maskedIds,
       maskedLabels: golden.integers("in/text_labels_mlm"),
-      pixelValues: golden.tensor("in/image", underTest),
+      pixelValues,
       matchingPixelValues: fromArray(matching.data, matching.shape, underTest),
       matchingLabels,
     },
     { wordPatchAlignment, selections },
   );
-  const outputs = outputsOf(model, losses, textMask, underTest);
+  const masked = model.backbone.forward({ ids: maskedIds, textMask, pixelValues }, { selection: selections.masked });
+  const outputs = new Map([
+    ["mlm/norm", masked.hidden],
+    ["mlm/cls_feats", masked.pooled],
+    ["mlm/logits", model.maskedLanguageModelingHead.forward(masked.text)],
+    ...outputsOf(losses, textMask, underTest),
+  ]);
   backward(losses.total, { retainGraph: true });
 
   const B = matchingLabels.length;
@@ -74,27 +81,17 @@ export function verifyPretrainingLosses(golden: GoldenCase, underTest: UnderTest
   };
 }
 
-/** Everything under `out/`, by the reference's names. */
-function outputsOf(
-  model: ViltForPretraining,
-  losses: PretrainingLosses,
-  textMask: Int32Array,
-  { dtype, device }: UnderTest,
-): Map<string, Tensor> {
+/** What the losses have under `out/`, by the reference's names; of masked words they compute no more than they read. */
+function outputsOf(losses: PretrainingLosses, textMask: Int32Array, { dtype, device }: UnderTest): Map<string, Tensor> {
   const { maskedLanguageModeling: masked, imageTextMatching: matching, wordPatchAlignment: alignments } = losses;
-  const { hidden, textLength } = masked.encoding;
   const { cost, plan, distances, loss } = alignments[0]!;
-  const B = hidden.shape[0]!;
+  const B = matching.logits.shape[0]!;
   const masks = alignmentMasks(textMask, matching.encoding.selection.mask, B);
   const valid = Int32Array.from({ length: cost.size }, (_, k) => {
     const [, M, N] = cost.shape as [number, number, number];
     return masks.words[Math.floor(k / N)]! * masks.patches[Math.floor(k / (M * N)) * N + (k % N)]!;
   });
-  const text = slice(hidden, 1, 0, textLength);
   return new Map([
-    ["mlm/norm", hidden],
-    ["mlm/cls_feats", model.backbone.pooler.forward(hidden)],
-    ["mlm/logits", model.maskedLanguageModelingHead.forward(text)],
     ["mlm/loss", masked.loss],
     ["itm/norm", matching.encoding.hidden],
     ["itm/cls_feats", matching.pooled],

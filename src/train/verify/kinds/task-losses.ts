@@ -1,6 +1,6 @@
 import { crossEntropy } from "../../../autograd/functions/cross-entropy.ts";
 import { backward } from "../../../autograd/grad.ts";
-import { reshape } from "../../../autograd/ops/layout.ts";
+import { reshape, select, slice } from "../../../autograd/ops/layout.ts";
 import type { LayerOptions } from "../../../nn/init.ts";
 import { type HostArray, Module } from "../../../nn/module.ts";
 import { fromArray } from "../../../tensor/create.ts";
@@ -8,6 +8,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import type { ViltConfig } from "../../../vilt/config.ts";
 import { MaskedPatchPredictionHead } from "../../../vilt/heads/masked-patch-prediction.ts";
 import { ViltForImagePairs } from "../../../vilt/image-pair-classification.ts";
+import type { Modality } from "../../../vilt/modality-type-embedding.ts";
 import { Vilt } from "../../../vilt/model.ts";
 import { patchBrightness } from "../../../vilt/objectives/masked-patch-prediction.ts";
 import { splitModalities } from "../../../vilt/objectives/word-patch-alignment.ts";
@@ -92,7 +93,7 @@ export function verifyMaskedPatches(golden: GoldenCase, underTest: UnderTest): C
   const { image } = splitModalities(encoding.hidden, encoding.textLength);
   const outputs = new Map([
     ["mpp/norm", encoding.hidden],
-    ["mpp/cls_feats", model.backbone.pooler.forward(encoding.hidden)],
+    ["mpp/cls_feats", model.backbone.pooler.forward(select(encoding.hidden, 1, 0))],
     ["mpp/logits", model.maskedPatchPredictionHead.forward(image)],
     ["mpp/loss", loss],
   ]);
@@ -110,7 +111,8 @@ export function verifyAnswering(golden: GoldenCase, underTest: UnderTest): Claim
   const model = load(golden, new ViltForQuestionAnswering(backboneOf(golden, underTest), answers, options));
   const selection = recordedSelection(golden, "vqa", golden.entry("in/image"), model.config);
   const input = { ...textsOf(golden), pixelValues: golden.tensor("in/image", underTest) };
-  const { hidden, pooled, logits } = model.forward(input, { selection });
+  const { pooled, logits } = model.forward(input, { selection });
+  const { hidden } = model.backbone.encode(input, { selection });
   const loss = questionAnsweringLoss(logits, golden.tensor("in/vqa_targets", underTest));
   const outputs = new Map([
     ["vqa/norm", hidden],
@@ -126,16 +128,16 @@ export function verifyImagePairs(golden: GoldenCase, underTest: UnderTest): Clai
   const model = load(golden, new ViltForImagePairs(backboneOf(golden, underTest), { rng: null, ...underTest }));
   const names = ["in/image_0", "in/image_1"];
   const selections = names.map((name, i) => recordedSelection(golden, `nlvr2_${i}`, golden.entry(name), model.config));
-  const { logits, passes } = model.forward(
-    names.map((name) => ({ ...textsOf(golden), pixelValues: golden.tensor(name, underTest) })),
-    selections.map((selection) => ({ selection })),
-  );
+  const inputs = names.map((name) => ({ ...textsOf(golden), pixelValues: golden.tensor(name, underTest) }));
+  const options = selections.map((selection) => ({ selection }));
+  const { pooled, logits } = model.forward(inputs, options);
+  const { hiddenSize } = model.config;
   const labels = golden.integers("in/nlvr2_labels");
   const loss = crossEntropy(logits, fromArray(labels, [labels.length], { device: underTest.device }));
   const outputs = new Map([
-    ...passes.flatMap(({ hidden, pooled }, i): [string, Tensor][] => [
-      [`nlvr2_${i}/norm`, hidden],
-      [`nlvr2_${i}/cls_feats`, pooled],
+    ...inputs.flatMap((input, i): [string, Tensor][] => [
+      [`nlvr2_${i}/norm`, model.backbone.encode(input, { ...options[i], imageType: (1 + i) as Modality }).hidden],
+      [`nlvr2_${i}/cls_feats`, slice(pooled, 1, i * hiddenSize, (i + 1) * hiddenSize)],
     ]),
     ["nlvr2/logits", logits],
     ["nlvr2/loss", loss],
@@ -169,7 +171,8 @@ export function verifyRetrieval(golden: GoldenCase, underTest: UnderTest): Claim
   const selection = recordedSelection(golden, "irtr", images, model.config);
   const pixelValues = fromArray(images.data, images.shape, underTest);
   const input = { ids: interleave(captions("ids")), textMask: interleave(captions("masks")), pixelValues };
-  const { hidden, pooled, scores } = model.forward(input, { selection });
+  const { pooled, scores } = model.forward(input, { selection });
+  const { hidden } = model.backbone.encode(input, { selection });
   const loss = retrievalLoss(scores, candidates);
   const outputs = new Map([
     ["irtr/norm", hidden],
