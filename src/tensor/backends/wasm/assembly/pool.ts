@@ -100,7 +100,8 @@ function take(thread: i32): bool {
   runTile(load<i32>(KERNEL), fromEnd ? endOf(ticket) - 1 : startOf(ticket));
   if (thread !== 0) atomic.add<i32>(HELPED, 1);
   if (atomic.load<i64>(TICKET) >> 48 !== ticket >> 48) return true; // it was abandoned
-  if (atomic.add<i32>(DONE, 1) + 1 === load<i32>(TILES)) end(thread);
+  const tiles = load<i32>(TILES); // no longer this job's once its last tile counts as done
+  if (atomic.add<i32>(DONE, 1) + 1 === tiles) end(thread);
   return true;
 }
 
