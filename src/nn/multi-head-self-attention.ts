@@ -4,7 +4,7 @@ import { expectShape } from "../tensor/expect-shape.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Dropout } from "./dropout.ts";
-import { gatherTokens } from "./gather-tokens.ts";
+import { gatherTokens, relocateTokens } from "./gather-tokens.ts";
 import type { LayerOptions } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -21,8 +21,8 @@ export interface AttentionInput {
   /** int32 [B, N], 1 = token and 0 = padding. */
   readonly mask?: Tensor;
   readonly rng?: Rng;
-  /** int32 [n], places among the B · N: the tokens whose output is wanted. All are attended to. */
-  readonly tokens?: Tensor;
+  /** [n], places among the B · N: the tokens whose output is wanted, while all are attended to. */
+  readonly tokens?: Int32Array;
   /** Added to the output. */
   readonly residual?: Tensor;
 }
@@ -57,8 +57,16 @@ export class MultiHeadSelfAttention extends Module {
   /** x [B, N, d] → [B, N, d]; [n, d] where only some tokens are wanted. */
   forward(x: Tensor, { mask, rng, tokens, residual }: AttentionInput = {}): Tensor {
     expectShape(x, `B N ${this.hiddenSize}`, "MultiHeadSelfAttention");
-    const heads = attention(this.queryKeyValue.forward(x), this.numHeads, mask);
-    return projectOnto(this.output, this.dropout, tokens ? gatherTokens(heads, tokens) : heads, { rng, residual });
+    const packed = this.queryKeyValue.forward(x);
+    const heads = tokens ? this.headsOf(tokens, packed, mask) : attention(packed, this.numHeads, mask);
+    return projectOnto(this.output, this.dropout, heads, { rng, residual });
+  }
+
+  /** [n, d] of some tokens; none behind the last one of them asks. */
+  private headsOf(tokens: Int32Array, packed: Tensor, mask?: Tensor): Tensor {
+    const N = packed.shape[1]!;
+    const queries = tokens.reduce((most, k) => Math.max(most, 1 + (k % N)), 1);
+    return gatherTokens(attention(packed, this.numHeads, mask, queries), relocateTokens(tokens, N, queries));
   }
 
   /** The attention weights of `forward`, [B, h, N, N]: row = query, column = key. */

@@ -79,6 +79,12 @@ export interface PrimitiveKernels {
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
 }
 
+export interface AttentionAttributes {
+  readonly numHeads: number;
+  readonly hasMask: boolean;
+  readonly queries: number;
+}
+
 /**
  * Kernels that stand for a function of other operations (see `autograd/fused.ts`). A device may have any of them;
  * without one, the definition runs. Shapes: x [..., d] is read as rows of its last axis.
@@ -105,10 +111,10 @@ export interface FusedKernels {
   layerNormBackward: { readonly eps: number };
   /** (x, grad) → Σ over rows of grad · x̂, [d]. */
   layerNormBackwardWeight: { readonly eps: number };
-  /** (qkv [B, N, 3d], mask? int32 [B, N]) → [B, N, d], without keeping the weights. */
-  attention: { readonly numHeads: number; readonly hasMask: boolean };
-  /** (qkv, out, grad [B, N, d], mask?) → [B, N, 3d]. */
-  attentionBackward: { readonly numHeads: number; readonly hasMask: boolean };
+  /** (qkv [B, N, 3d], mask? int32 [B, N]) → [B, queries, d] of the first tokens, without keeping the weights. */
+  attention: AttentionAttributes;
+  /** (qkv, out, grad [B, queries, d], mask?) → [B, N, 3d]. */
+  attentionBackward: AttentionAttributes;
   /** (logits [n, V], labels int32 [n]) → mean negative log-likelihood over labels ≥ 0, []; 0 when there is none. */
   crossEntropy: None;
   /** (logits, labels, grad []) → [n, V]. */

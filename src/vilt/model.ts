@@ -1,4 +1,5 @@
 import { concat, select } from "../autograd/ops/layout.ts";
+import { relocateTokens } from "../nn/gather-tokens.ts";
 import type { LayerOptions } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { fromArray } from "../tensor/create.ts";
@@ -110,7 +111,7 @@ function jointMask(textMask: Int32Array, { mask, length: P }: PatchSelection, T:
 function jointPlaces(words: Int32Array, [B, T]: readonly [number, number], N: number): Int32Array {
   const outside = words.find((k) => k < 0 || k >= B * T);
   if (outside !== undefined) throw new DataError(`words: there is no token ${outside} in ${B} texts of ${T} tokens`);
-  return words.map((k) => Math.floor(k / T) * N + (k % T));
+  return relocateTokens(words, T, N);
 }
 
 /**
@@ -173,7 +174,7 @@ export class Vilt extends Module {
 
     const mask = jointMask(textMask, selection, T);
     const maskTensor = mask.includes(0) ? fromArray(mask, [B, mask.length / B], { device }) : undefined;
-    const tokens = words && fromArray(jointPlaces(words, [B, T], mask.length / B), [words.length], { device });
+    const tokens = words && jointPlaces(words, [B, T], mask.length / B);
     const encoded = this.encoder.forward(embedding, { mask: maskTensor, rng, tokens, trace });
     return { ...encoded, embedding, mask, textLength, selection };
   }

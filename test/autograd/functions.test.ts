@@ -35,8 +35,9 @@ t.test("fused functions: closed forms equal the definitions, to second order", a
   checkFused(t, linearFused, [x, weight, bias, residual], { hasBias: true, hasResidual: true });
   checkFused(t, linearGeluFused, [x, weight, bias], { hasBias: true });
   checkFused(t, crossEntropyFused, [draw([4, 3]), ints([2, -100, 0, 1])], {});
-  checkFused(t, attentionFused, [draw([2, 3, 12])], { numHeads: 2, hasMask: false });
-  checkFused(t, attentionFused, [draw([2, 3, 12]), ints([1, 1, 0, 1, 0, 0], [2, 3])], { numHeads: 2, hasMask: true });
+  checkFused(t, attentionFused, [draw([2, 3, 12])], { numHeads: 2, hasMask: false, queries: 3 });
+  const attended = [draw([2, 3, 12]), ints([1, 1, 0, 1, 0, 0], [2, 3])];
+  for (const queries of [3, 2, 1]) checkFused(t, attentionFused, attended, { numHeads: 2, hasMask: true, queries });
 });
 
 t.test("functions: derivatives to second order", async (t) => {

@@ -225,23 +225,26 @@ for (const device of devices) {
       fc.constantFrom(1, 3, 8, 16),
     )
     .filter(([B, N, h, dh]) => B * N * h * dh < 3000);
-  const packed = heads.chain(([B, N, numHeads, dh]) =>
-    fc.tuple(
-      sample([B, N, 3 * numHeads * dh], spread),
-      sample([B, N, numHeads * dh], spread),
-      mask([B, N]),
-      fc.boolean(),
-      fc.constant(numHeads),
-    ),
-  );
+  const packed = heads
+    .chain((sizes) =>
+      fc.tuple(fc.constant(sizes), fc.oneof(fc.constant(sizes[1]), fc.integer({ min: 1, max: sizes[1] }))),
+    )
+    .chain(([[B, N, numHeads, dh], queries]) =>
+      fc.tuple(
+        sample([B, N, 3 * numHeads * dh], spread),
+        sample([B, queries, numHeads * dh], spread),
+        mask([B, N]),
+        fc.record({ numHeads: fc.constant(numHeads), hasMask: fc.boolean(), queries: fc.constant(queries) }),
+      ),
+    );
 
   test("attention", () => {
-    forAll(packed, ([qkv, , which, hasMask, numHeads]) =>
-      checkFused(device, attentionFused, hasMask ? [qkv, which] : [qkv], { numHeads, hasMask }),
+    forAll(packed, ([qkv, , which, attributes]) =>
+      checkFused(device, attentionFused, attributes.hasMask ? [qkv, which] : [qkv], attributes),
     );
     forAll(
       fc.tuple(sample([1, 310, 24], spread), mask([1, 310])),
-      (inputs) => checkFused(device, attentionFused, inputs, { numHeads: 1, hasMask: true }),
+      (inputs) => checkFused(device, attentionFused, inputs, { numHeads: 1, hasMask: true, queries: 310 }),
       1,
     );
     const none: Sample = { shape: [1, 3], dtype: "int32", values: [0, 0, 0] };
@@ -250,7 +253,7 @@ for (const device of devices) {
         kernel: "attention",
         inputs: [qkv, none],
         out: { shape: [1, 3, 2], dtype: "float32" },
-        attributes: { numHeads: 1, hasMask: true },
+        attributes: { numHeads: 1, hasMask: true, queries: 3 },
       })[0]!;
       // With a number in every cell, a query without any key gets 0.
       if (qkv.values.every((value) => Number.isFinite(Math.fround(value))) && out.some((value) => value !== 0))
@@ -259,8 +262,8 @@ for (const device of devices) {
   });
 
   test("attentionBackward", () =>
-    forAll(packed, ([qkv, grad, which, hasMask, numHeads]) => {
-      const attributes = { numHeads, hasMask };
+    forAll(packed, ([qkv, grad, which, attributes]) => {
+      const { hasMask } = attributes;
       const out = attentionFused.definition([precise(qkv), ...(hasMask ? [precise(which)] : [])], attributes);
       const result: Sample = { shape: out.shape, dtype: "float32", values: [...out.dataSync()] };
       checkFused(device, attentionBackwardFused, [qkv, result, grad, ...(hasMask ? [which] : [])], attributes);

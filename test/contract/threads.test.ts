@@ -47,10 +47,12 @@ const cases = [
   call("softmax", [wide], [1920, 256], {}),
   call("layerNorm", [wide, wave([256]), wave([256])], [1920, 256], { eps: 1e-6 }),
   call("layerNormBackwardWeight", [wide, wave([1920, 256], 0.2)], [256], { eps: 1e-6 }),
-  call("attention", [qkv], [16, 30, 64], { numHeads: 4, hasMask: false }),
-  call("attentionBackward", [qkv, wave([16, 30, 64]), wave([16, 30, 64], 0.2)], [16, 30, 192], {
-    numHeads: 4,
-    hasMask: false,
+  ...[30, 7].flatMap((queries) => {
+    const [out, attributes] = [[16, queries, 64], { numHeads: 4, hasMask: false, queries }];
+    return [
+      call("attention", [qkv], out, attributes),
+      call("attentionBackward", [qkv, wave(out), wave(out, 0.2)], [16, 30, 192], attributes),
+    ];
   }),
   call("crossEntropy", [wide, whole([1920], 256)], [], {}),
   call("ipot", [wave([64, 16, 17]), whole([64, 16], 2), whole([64, 17], 2)], [64, 17, 16], {
@@ -65,10 +67,11 @@ const odd = [1, 3, 7, 9, 13, 17, 33].flatMap((n) => [
   call("matmul", [wave([n, 800]), wave([13, n])], [800, 13], { transposeA: true, transposeB: true }),
   call("matmul", [wave([n, 800]), wave([800, 5])], [n, 5], { transposeA: false, transposeB: false }),
   call("linear", [wave([5, 12]), wave([n, 12]), wave([n]), wave([5, n])], [5, n], { hasBias: true, hasResidual: true }),
-  call("attention", [wave([2, n, 60])], [2, n, 20], { numHeads: 2, hasMask: false }),
+  call("attention", [wave([2, n, 60])], [2, n, 20], { numHeads: 2, hasMask: false, queries: n }),
   call("attentionBackward", [wave([2, n, 60]), wave([2, n, 20]), wave([2, n, 20], 0.2)], [2, n, 60], {
     numHeads: 2,
     hasMask: false,
+    queries: n,
   }),
 ]);
 
@@ -172,6 +175,28 @@ t.test("jobs run behind the caller: uploads, releases and reads still see what t
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   t.equal(wasmMemory().used, used);
+});
+
+t.test("short jobs, each with a tile less than the one before: none ends early", async (t) => {
+  t.teardown(() => setThreads(2));
+  const backend = getBackend("wasm");
+  const upload = ({ shape, values }: Sample) =>
+    ({ shape, dtype: "float32", storage: backend.upload(Float32Array.from(values), "float32") }) as const;
+  const attributes = { numHeads: 1, hasMask: false, queries: 33 };
+  const jobs = [8, 7, 6, 5, 4].map((B) => [upload(wave([B, 33, 48])), upload(wave([B, 33, 16]))] as const);
+  const program = () => {
+    for (let round = 0; round < 200; round++)
+      for (const [qkv, out] of jobs) backend.run("attention", [qkv], out, attributes);
+    return Buffer.concat(jobs.map(([, { storage }]) => Buffer.from(backend.readSync(storage).buffer)));
+  };
+  setThreads(1);
+  const alone = program();
+  setThreads(6); // more than there are cores, so that the system stops one anywhere, between any two instructions
+  await new Promise((resolve) => setTimeout(resolve, 200)); // lets the threads start
+  let right = 0;
+  for (let round = 0; round < 60; round++) if (program().equals(alone)) right++;
+  t.equal(right, 60);
+  for (const { storage } of jobs.flat()) backend.release(storage);
 });
 
 t.test("a thread that died is an error, and one thread goes on", async (t) => {

@@ -29,6 +29,7 @@ import { f32, f64, i32, type Row } from "./row.ts";
 export const functions: readonly Row[] = [
   [() => attention(f32(2, 3, 10), 2), "attention: [B, N, 3d] with d a multiple of 2 heads is needed: [2, 3, 10]"],
   [() => attention(f32(2, 3, 12), 2, f32(2, 3)), "attention: the mask is float32, not int32; cast() it"],
+  [() => attention(f32(2, 3, 12), 2, undefined, 4), "attention: 4 queries of 3 tokens: [2, 3, 12]"],
   [() => attention(f32(2, 3, 12), 2, i32(2, 4)), "attention: the mask is not [B, N]: [2, 3, 12] and [2, 4]"],
   [
     () => scaledDotProductAttention(f32(2, 3, 4), f32(2, 3, 5), f32(2, 3, 4)),

@@ -87,6 +87,6 @@ t.test("summary: the pre-training model by its losses; the published size withou
   const [N, d] = [T + 1 + 144, 768];
   t.match(inner, { type: "EncoderLayer", calls: 2, outputs: [{ shape: [B, N, d] }] });
   t.equal(inner!.flops, 2 * B * (24 * N * d * d + 4 * N * N * d), "two passes: 12 d² weights, and Q Kᵀ and P V");
-  const attentionFlops = 2 * B * (6 * N * d * d + 4 * N * N * d);
+  const attentionFlops = 2 * B * 6 * N * d * d + 4 * B * (T + N) * N * d;
   t.equal(last!.flops, attentionFlops + 18 * d * d * (B * T + B * N), "of the first pass the labelled words alone");
 });

@@ -274,16 +274,17 @@ t.test("profile: counted operations are those of the formulas", async (t) => {
   // Backward takes two products for each of forward, but pixels get no gradient.
   // Of the two passes' shares of a weight's gradient, the second is added in its product.
   t.equal(flops(matmul) + flops(matmulAdd), 2 * (2 * multiplyAdds - 2 * B * patches) + 6 * alignment);
-  t.equal(flops(attention), 2 * L * 2 * B * 2 * N * N * d);
-  t.equal(flops(attentionBackward), 2 * L * 2 * B * 5 * N * N * d, "the weights are computed again");
+  const asked = B * ((2 * L - 1) * N + T - 1); // there, no token behind the last masked one asks
+  t.equal(flops(attention), 2 * asked * 2 * N * d);
+  t.equal(flops(attentionBackward), 2 * asked * 5 * N * d, "the weights are computed again");
   t.equal(attention!.calls, 2 * L, "two passes");
   t.equal(linear!.calls, 2 * (1 + 4 * L) + 4);
   t.ok(Object.values(others).every((kernel) => kernel.flops === 0));
-  t.equal(attention!.bytesWritten, 2 * L * 4 * B * N * d);
+  t.equal(attention!.bytesWritten, 4 * asked * d);
   // The usual estimate, 6 for each weight and token, and what it leaves out or counts too much.
-  const estimate = 6 * (multiplyAdds + 2 * B * L * 2 * N * N * d);
+  const estimate = 6 * (multiplyAdds + asked * 2 * N * d);
   const total = kernels.reduce((sum, kernel) => sum + kernel.flops, 0);
-  t.equal(total, estimate - 4 * B * patches + 6 * alignment + 4 * B * L * N * N * d);
+  t.equal(total, estimate - 4 * B * patches + 6 * alignment + 2 * asked * N * d);
   t.equal(stepMilliseconds, undefined);
   t.ok(kernels.every((kernel) => !("milliseconds" in kernel)));
   t.same(fallbacks, {});
@@ -304,7 +305,7 @@ t.test("profile: the published model is counted without its memory", async (t) =
   t.equal(batchSize, 4096);
   const { attention } = kernelsOf(kernels);
   const N = T + 1 + 144;
-  t.equal(attention!.flops, 2 * 12 * 2 * 4096 * 2 * N * N * d);
+  t.equal(attention!.flops, 2 * 4096 * (23 * N + T - 1) * 2 * N * d);
   t.ok(
     process.resourceUsage().maxRSS - before < 1e6,
     "kilobytes: its parameters alone take half a gigabyte, its pixels fourteen",

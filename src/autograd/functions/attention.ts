@@ -3,7 +3,7 @@ import { sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { applyFused, defineFused } from "../fused.ts";
 import { mul, sub } from "../ops/arithmetic.ts";
-import { permute, reshape, select, stack } from "../ops/layout.ts";
+import { pad, permute, reshape, select, slice, stack } from "../ops/layout.ts";
 import { matmul } from "../ops/linalg.ts";
 import { sum } from "../ops/reduce.ts";
 import { scaledDotProductWeights } from "./scaled-dot-product-attention.ts";
@@ -17,10 +17,12 @@ import { scaledDotProductWeights } from "./scaled-dot-product-attention.ts";
  *
  * @param qkv [B, N, 3d]: queries, keys and values side by side, each split into heads of dh = d / numHeads
  * @param mask int32 [B, N], 1 = token and 0 = padding
- * @returns [B, N, d]
+ * @param queries how many tokens of each sequence ask, the first ones, while all are attended to; default: all
+ * @returns [B, queries, d]
+ * @throws {ShapeError} when the shapes do not fit, or for as many queries as there are no tokens
  */
-export function attention(qkv: Tensor, numHeads: number, mask?: Tensor): Tensor {
-  return applyFused(attentionFused, mask ? [qkv, mask] : [qkv], { numHeads, hasMask: !!mask });
+export function attention(qkv: Tensor, numHeads: number, mask?: Tensor, queries = qkv.shape[1] ?? 0): Tensor {
+  return applyFused(attentionFused, mask ? [qkv, mask] : [qkv], { numHeads, hasMask: !!mask, queries });
 }
 
 /** The weights softmax(Q Kᵀ / √dh) of `attention`, [B, h, N, N]; 0 for masked keys. */
@@ -58,13 +60,16 @@ function checkPacked(qkv: Tensor, numHeads: number, mask?: Tensor): void {
 }
 
 export const attentionFused = defineFused("attention", {
-  infer([qkv, mask], { numHeads }) {
+  infer([qkv, mask], { numHeads, queries }) {
     checkPacked(qkv!, numHeads, mask);
-    return { shape: [qkv!.shape[0]!, qkv!.shape[1]!, qkv!.shape[2]! / 3], dtype: qkv!.dtype };
+    const [B, N, width] = qkv!.shape as [number, number, number];
+    if (!Number.isInteger(queries) || queries > N || queries < Math.min(1, N))
+      throw new ShapeError("attention", `${queries} queries of ${N} tokens`, qkv!);
+    return { shape: [B, queries, width / 3], dtype: qkv!.dtype };
   },
-  definition([qkv, mask], { numHeads }) {
+  definition([qkv, mask], { numHeads, queries }) {
     const [q, k, v] = splitHeads(qkv!, numHeads);
-    return mergeHeads(matmul(weightsOf(q, k, mask), v));
+    return mergeHeads(matmul(weightsOf(slice(q, 2, 0, queries), k, mask), v));
   },
   vjp: ({ grad, inputs: [qkv, mask], out, attributes }) => [
     () => applyFused(attentionBackwardFused, mask ? [qkv!, out, grad, mask] : [qkv!, out, grad], attributes),
@@ -78,16 +83,18 @@ export const attentionFused = defineFused("attention", {
  */
 export const attentionBackwardFused = defineFused("attentionBackward", {
   infer: ([qkv]) => ({ shape: qkv!.shape, dtype: qkv!.dtype }),
-  definition([qkv, out, grad, mask], { numHeads }) {
-    const [q, k, v] = splitHeads(qkv!, numHeads);
-    const [B, N, d] = out!.shape as [number, number, number];
-    const perHead = (x: Tensor) => permute(reshape(x, [B, N, numHeads, d / numHeads]), [0, 2, 1, 3]);
+  definition([qkv, out, grad, mask], { numHeads, queries }) {
+    const [all, k, v] = splitHeads(qkv!, numHeads);
+    const q = slice(all, 2, 0, queries);
+    const [B, , d] = out!.shape as [number, number, number];
+    const perHead = (x: Tensor) => permute(reshape(x, [B, queries, numHeads, d / numHeads]), [0, 2, 1, 3]);
     const [o, gradO] = [perHead(out!), perHead(grad!)];
     const weights = weightsOf(q, k, mask);
     const dot = sum(mul(gradO, o), -1, { keepDims: true }); // [B, h, N, 1]
     const gradScores = mul(mul(weights, sub(matmul(gradO, v, { transposeB: true }), dot)), q.shape.at(-1)! ** -0.5);
+    const silent = qkv!.shape[1]! - queries; // tokens that do not ask
     const parts = [
-      matmul(gradScores, k),
+      pad(matmul(gradScores, k), [0, 0, 0, 0], [0, 0, silent, 0]),
       matmul(gradScores, q, { transposeA: true }),
       matmul(weights, gradO, { transposeA: true }),
     ];

@@ -81,7 +81,7 @@ export function maskedPatchPredictionLoss(image: Tensor, labels: Int32Array, hea
   const { device, dtype } = image;
   const rows = Int32Array.from({ length: B * n }, (_, row) => row).filter((row) => labels[row * C]! >= 0);
   if (rows.length === 0) return zeros([], { device, dtype });
-  const logits = head.forward(gatherTokens(image, fromArray(rows, [rows.length], { device })));
+  const logits = head.forward(gatherTokens(image, rows));
   const targets = Int32Array.from([...rows].flatMap((row) => [...labels.subarray(row * C, (row + 1) * C)]));
   return crossEntropy(reshape(logits, [rows.length * C, BINS]), fromArray(targets, [targets.length], { device }));
 }

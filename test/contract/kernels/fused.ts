@@ -40,10 +40,14 @@ const rows = fc
   .chain(([n, d]) => fc.tuple(sample([n, d]).map(spread), sample([n, d]), sample([d]), sample([d])));
 const attributes = { eps: 1e-3 };
 const heads = fc
-  .tuple(fc.constantFrom(1, 2), fc.constantFrom(2, 5, 13), fc.constantFrom(1, 2, 4), fc.constantFrom(3, 8))
-  .chain(([B, N, numHeads, dh]) => {
-    const d = numHeads * dh;
-    return fc.tuple(sample([B, N, 3 * d]), sample([B, N, d]), mask([B, N]), fc.constant(numHeads));
+  .tuple(
+    ...[fc.constantFrom(1, 2), fc.constantFrom(2, 5, 13), fc.constantFrom(1, 2, 4), fc.constantFrom(3, 8)],
+    fc.constantFrom(0, 1),
+  )
+  .chain(([B, N, numHeads, dh, silent]) => {
+    const [d, queries] = [numHeads * dh, N - silent];
+    const attributes = fc.constant({ numHeads, hasMask: true, queries });
+    return fc.tuple(sample([B, N, 3 * d]), sample([B, queries, d]), mask([B, N]), attributes);
   });
 const labelled = fc
   .tuple(length, length)
@@ -75,13 +79,12 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   layerNormBackwardWeight: rows.map(([x, g, w]) => ({
     ...{ kernel: "layerNormBackwardWeight", inputs: [x, g], out: w, attributes },
   })),
-  attention: heads.map(([qkv, out, which, numHeads]) => ({
-    ...{ kernel: "attention", inputs: [qkv, which], out, attributes: { numHeads, hasMask: true } },
+  attention: heads.map(([qkv, out, which, attributes]) => ({
+    ...{ kernel: "attention", inputs: [qkv, which], out, attributes },
   })),
-  attentionBackward: heads.map(([qkv, grad, which, numHeads]) => ({
+  attentionBackward: heads.map(([qkv, grad, which, attributes]) => ({
     // Any numbers may stand for the output of the forward pass: the definition reads them as the kernel does.
-    ...{ kernel: "attentionBackward", inputs: [qkv, grad, grad, which], out: qkv },
-    attributes: { numHeads, hasMask: true },
+    ...{ kernel: "attentionBackward", inputs: [qkv, grad, grad, which], out: qkv, attributes },
   })),
   crossEntropy: labelled.map(([x, labels, , out]) => ({
     kernel: "crossEntropy",

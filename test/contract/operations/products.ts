@@ -37,8 +37,8 @@ export const products: Readonly<Record<string, Row>> = {
       return call(fc.tuple(...all.map((shape) => floats(shape))), (x, weight, bias) => v.linearGelu(x, weight, bias));
     }),
   },
-  attention: attend((qkv, numHeads, mask) => v.attention(qkv, numHeads, mask)),
-  attentionWeights: attend((qkv, numHeads, mask) => v.attentionWeights(qkv, numHeads, mask)),
+  attention: attend(v.attention),
+  attentionWeights: attend(v.attentionWeights),
   cosineDistance: {
     calls: fc.tuple(small, small, small, small).chain(([B, M, N, d]) =>
       call(
@@ -110,11 +110,15 @@ export const products: Readonly<Record<string, Row>> = {
   },
 };
 
-function attend(f: (qkv: Tensor, numHeads: number, mask?: Tensor) => Tensor): Row {
-  const calls = fc.tuple(small, small, upTo(2), upTo(2), maybe).chain(([B, N, numHeads, dh, hasMask]) => {
-    const qkv = floats([B, N, 3 * numHeads * dh]);
-    if (!hasMask) return call(fc.tuple(qkv), (x) => f(x, numHeads), { numHeads });
-    return call(fc.tuple(qkv, ints([B, N], 0, 1)), (x, mask) => f(x, numHeads, mask), { numHeads });
-  });
+function attend(f: (qkv: Tensor, numHeads: number, mask?: Tensor, queries?: number) => Tensor): Row {
+  const calls = fc
+    .tuple(small, small, upTo(2), upTo(2), maybe, maybe)
+    .chain(([B, N, numHeads, dh, hasMask, areAll]) => {
+      const qkv = floats([B, N, 3 * numHeads * dh]);
+      const queries = areAll ? N : Math.min(1, N);
+      const attributes = { numHeads, queries };
+      if (!hasMask) return call(fc.tuple(qkv), (x) => f(x, numHeads, undefined, queries), attributes);
+      return call(fc.tuple(qkv, ints([B, N], 0, 1)), (x, mask) => f(x, numHeads, mask, queries), attributes);
+    });
   return { calls };
 }

@@ -30,8 +30,9 @@ function productFlops(kernel: KernelName, inputs: readonly Operand[], out: Opera
   }
   if (kernel === "attention" || kernel === "attentionBackward") {
     const [B, N, width] = inputs[0]!.shape as [number, number, number];
+    const { queries } = attributes as Attributes<"attention">;
     const products = kernel === "attention" ? 2 : 5; // Q Kᵀ and P V; again Q Kᵀ, then Ō Vᵀ, S̄ K, S̄ᵀ Q and Pᵀ Ō
-    return products * 2 * B * N * N * (width / 3);
+    return products * 2 * B * queries * N * (width / 3);
   }
   return 0;
 }

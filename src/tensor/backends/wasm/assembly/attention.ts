@@ -29,6 +29,7 @@ const N = 5;
 const HEADS = 6;
 const HEAD_SIZE = 7;
 const SCALE = 8; // 1 / √dh
+const QUERIES = 9; // the first of N
 
 /** Keys, rounded up to pairs of vectors, as panels are: the row length of the weights. */
 let width: i32 = 0;
@@ -40,18 +41,18 @@ let numbers: usize = 0;
 
 /**
  * Lays out scratch: [width] the most that a key's scores may be, ∞, or −∞ if it does not count; panels; weights
- * [N, width]; their gradient; a number of each row.
+ * [queries, width]; their gradient; a number of each row.
  */
-function layOut(n: i32, size: i32): void {
+function layOut(n: i32, queries: i32, size: i32): void {
   width = (n + 7) & ~7;
   limits = scratch + TILE_BYTES;
   panels = limits + (<usize>width << 2);
   weights = panels + (<usize>(width * ((size + 7) & ~7)) << 2);
-  slopes = weights + (<usize>(n * width) << 2);
-  numbers = slopes + (<usize>(n * width) << 2);
+  slopes = weights + (<usize>(queries * width) << 2);
+  numbers = slopes + (<usize>(queries * width) << 2);
 }
 
-/** out[n, columns] = a · the packed panels, or aᵀ · them, where rows of a have `lda` cells and those of out `ldc`. */
+/** out[rows, columns] = a · the packed panels, or aᵀ · them, where rows of a have `lda` cells and those of out `ldc`. */
 function timesPanels(
   isTransposed: bool,
   a: usize,
@@ -59,7 +60,7 @@ function timesPanels(
   depth: i32,
   out: usize,
   ldc: i32,
-  n: i32,
+  rows: i32,
   columns: i32,
 ): void {
   const tile = tileColumns();
@@ -69,14 +70,14 @@ function timesPanels(
   let panel = panels;
   for (let j = 0; j < columns; j += tile) {
     const count = min(tile, columns - j);
-    downPanel(!isTransposed, a, step, next, panel, depth, n, count, ZEROS, 0, out, stride, ZEROS, 0);
+    downPanel(!isTransposed, a, step, next, panel, depth, rows, count, ZEROS, 0, out, stride, ZEROS, 0);
     panel += <usize>(depth * tile) << 2;
     out += <usize>tile << 2;
   }
 }
 
 /** weights = softmax(Q Kᵀ / √dh) without the excluded keys; 0 for a query that has none. */
-function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): void {
+function computeWeights(q: usize, stride: i32, sample: i32, n: i32, queries: i32, size: i32): void {
   const mask = address(MASK) ? address(MASK) + (<usize>(sample * n) << 2) : 0;
   let any = i32x4.splat(0);
   for (let j = 0; j < width; j += 4) {
@@ -87,12 +88,12 @@ function computeWeights(q: usize, stride: i32, sample: i32, n: i32, size: i32): 
     any = v128.or(any, counts);
   }
   if (!v128.any_true(any)) {
-    memory.fill(weights, 0, <usize>(n * width) << 2);
+    memory.fill(weights, 0, <usize>(queries * width) << 2);
     return;
   }
   packAcross(q + (<usize>(stride / 3) << 2), stride, panels, size, n);
-  timesPanels(false, q, stride, size, weights, width, n, width);
-  softmaxRows(n);
+  timesPanels(false, q, stride, size, weights, width, queries, width);
+  softmaxRows(queries);
 }
 
 // The rows of weights are whole panels: two vectors at once, see elementwise.ts. Softmax takes three passes over all rows
@@ -105,14 +106,14 @@ const LOWEST = memory.data<f32>([
 /** 1 / ln 2. */
 const POWERS: f32 = 1.44269504;
 
-function softmaxRows(n: i32): void {
-  for (let i = 0; i < n; i++) store<f32>(numbers + (<usize>i << 2), maxOfRow(weights + <usize>(i * width << 2)));
+function softmaxRows(rows: i32): void {
+  for (let i = 0; i < rows; i++) store<f32>(numbers + (<usize>i << 2), maxOfRow(weights + <usize>(i * width << 2)));
   const scale = f32x4.splat(float(SCALE) * POWERS);
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < rows; i++) {
     const number = numbers + (<usize>i << 2);
     store<f32>(number, 1 / exponentials(weights + <usize>(i * width << 2), v128.load32_splat(number), scale));
   }
-  for (let i = 0; i < n; i++)
+  for (let i = 0; i < rows; i++)
     scaleRow(weights + <usize>(i * width << 2), v128.load32_splat(numbers + (<usize>i << 2)));
 }
 
@@ -164,21 +165,23 @@ function scaleRow(row: usize, factor: v128): void {
 /** out = weights · V. */
 export function attentionTile(tile: i32): void {
   const n = int(N);
+  const queries = int(QUERIES);
   const size = int(HEAD_SIZE);
   const sample = tile / int(HEADS);
   const head = tile % int(HEADS);
   const d = int(HEADS) * size;
   const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
-  layOut(n, size);
-  computeWeights(q, 3 * d, sample, n, size);
+  layOut(n, queries, size);
+  computeWeights(q, 3 * d, sample, n, queries, size);
   packColumns(q + (<usize>(2 * d) << 2), 3 * d, panels, n, size);
-  const out = address(GRAD_QKV) + (<usize>(sample * n * d + head * size) << 2);
-  timesPanels(false, weights, width, n, out, d, n, size);
+  const out = address(GRAD_QKV) + (<usize>(sample * queries * d + head * size) << 2);
+  timesPanels(false, weights, width, n, out, d, queries, size);
 }
 
 /** With P the weights, D = rows of Σ Ō ∘ O, S̄ = P ∘ (Ō Vᵀ − D) / √dh:  Q̄ = S̄ K, K̄ = S̄ᵀ Q, V̄ = Pᵀ Ō. */
 export function attentionBackwardTile(tile: i32): void {
   const n = int(N);
+  const queries = int(QUERIES);
   const size = int(HEAD_SIZE);
   const sample = tile / int(HEADS);
   const head = tile % int(HEADS);
@@ -186,23 +189,24 @@ export function attentionBackwardTile(tile: i32): void {
   const third = <usize>d << 2;
   const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
   const gradQ = address(GRAD_QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
-  const out = address(OUT) + (<usize>(sample * n * d + head * size) << 2);
-  const grad = address(GRAD) + (<usize>(sample * n * d + head * size) << 2);
-  layOut(n, size);
-  computeWeights(q, 3 * d, sample, n, size);
+  const out = address(OUT) + (<usize>(sample * queries * d + head * size) << 2);
+  const grad = address(GRAD) + (<usize>(sample * queries * d + head * size) << 2);
+  layOut(n, queries, size);
+  computeWeights(q, 3 * d, sample, n, queries, size);
 
   packAcross(q + 2 * third, 3 * d, panels, size, n);
-  timesPanels(false, grad, d, size, slopes, width, n, width);
-  for (let i = 0; i < n; i++) {
+  timesPanels(false, grad, d, size, slopes, width, queries, width);
+  for (let i = 0; i < queries; i++) {
     const row = <usize>(i * width) << 2;
     slopesRow(weights + row, slopes + row, dotRow(grad + third * i, out + third * i, size));
   }
   packColumns(q + third, 3 * d, panels, n, size);
-  timesPanels(false, slopes, width, n, gradQ, 3 * d, n, size);
-  packColumns(q, 3 * d, panels, n, size);
-  timesPanels(true, slopes, width, n, gradQ + third, 3 * d, n, size);
-  packColumns(grad, d, panels, n, size);
-  timesPanels(true, weights, width, n, gradQ + 2 * third, 3 * d, n, size);
+  timesPanels(false, slopes, width, n, gradQ, 3 * d, queries, size);
+  for (let i = queries; i < n; i++) memory.fill(gradQ + 3 * third * i, 0, <usize>size << 2);
+  packColumns(q, 3 * d, panels, queries, size);
+  timesPanels(true, slopes, width, queries, gradQ + third, 3 * d, n, size);
+  packColumns(grad, d, panels, queries, size);
+  timesPanels(true, weights, width, queries, gradQ + 2 * third, 3 * d, n, size);
 }
 
 /** P ∘ (S̄ − D) / √dh in place of S̄. */

@@ -1,23 +1,24 @@
 import type { Operand } from "../../../backend.ts";
+import type { AttentionAttributes } from "../../../kernels.ts";
 import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
 import type { HostKernels } from "./types.ts";
 
 export const attention = {
-  attention(device, inputs, out, { numHeads, hasMask }) {
+  attention(device, inputs, out, attributes) {
     const { ints } = device;
     ints[0] = addressOf(out);
-    ints[4] = hasMask ? addressOf(inputs[1]!) : 0;
-    runHeads(device, Kernel.attention, inputs[0]!, numHeads, 1);
+    ints[4] = attributes.hasMask ? addressOf(inputs[1]!) : 0;
+    runHeads(device, Kernel.attention, inputs[0]!, attributes, 1);
     return true;
   },
-  attentionBackward(device, inputs, out, { numHeads, hasMask }) {
+  attentionBackward(device, inputs, out, attributes) {
     const { ints } = device;
     ints[0] = addressOf(out);
     ints[2] = addressOf(inputs[1]!);
     ints[3] = addressOf(inputs[2]!);
-    ints[4] = hasMask ? addressOf(inputs[3]!) : 0;
-    runHeads(device, Kernel.attentionBackward, inputs[0]!, numHeads, 3);
+    ints[4] = attributes.hasMask ? addressOf(inputs[3]!) : 0;
+    runHeads(device, Kernel.attentionBackward, inputs[0]!, attributes, 3);
     return true;
   },
   ipot(device, [cost, words, patches], out, { beta, iterations }) {
@@ -38,19 +39,26 @@ export const attention = {
   },
 } satisfies HostKernels;
 
-/** @param products how much of a product with N × N cells there is, in units of the forward kernel's */
-function runHeads(device: WasmDevice, kernel: Kernel, qkv: Operand, numHeads: number, products: number): void {
+/** @param products how much of a product with queries × N cells there is, in units of the forward kernel's */
+function runHeads(
+  device: WasmDevice,
+  kernel: Kernel,
+  qkv: Operand,
+  { numHeads, queries }: AttentionAttributes,
+  products: number,
+): void {
   const { ints, floats } = device;
   const [B, N, packed] = qkv.shape as [number, number, number];
   const size = packed / 3 / numHeads;
   const most = device.tileColumns - 1;
   const width = N + most;
-  device.threads.needScratch(4 * (96 + width * (1 + size + most) + 2 * N * width + N) + 64);
+  device.threads.needScratch(4 * (96 + width * (1 + size + most) + queries * (2 * width + 1)) + 64);
   ints[1] = addressOf(qkv);
   ints[5] = N;
   ints[6] = numHeads;
   ints[7] = size;
   floats[8] = size ** -0.5;
-  const nanoseconds = products * B * numHeads * N * N * (0.1 * size + 2);
+  ints[9] = queries;
+  const nanoseconds = products * B * numHeads * queries * N * (0.1 * size + 2);
   if (N * size > 0) device.run(kernel, B * numHeads, nanoseconds);
 }
