@@ -9,8 +9,8 @@ import type { Residency } from "./kernels/residency.ts";
 const root = fileURLToPath(new URL("./kernels", import.meta.url));
 const modes = ["webgl2", "webgpu"];
 const STEPS = 1000;
-/** Per step. Token ids, masked and not, both lots of pictures, labels of both tasks, and where words are. */
-const UPLOADS = 8;
+/** Per step. Token ids, masked and not, both lots of pictures, labels of both tasks, and what the last layer goes on with. */
+const UPLOADS = 11;
 /** Per step, at its end: three losses, two logits to count right answers by, and the gradient's length. */
 const READ_BACKS = 6;
 
