@@ -29,30 +29,33 @@ const batchSize = Number(options["batch-size"] ?? preset.batchSize);
 const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
 const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings: trainingSettings(options.preset), seed: 0 });
 const batch = syntheticBatch(model, batchSize, new Rng(0));
+/** Places of the masked words. */
+const masked = [...batch.maskedLabels.keys()].filter((place) => batch.maskedLabels[place] >= 0);
 const config = {
   ...{ hiddenSize: model.hiddenSize, layers: model.numLayers, heads: model.numHeads, mlpRatio: model.mlpRatio },
   ...{ patch: model.patchSize, imageHeight: model.imageSize[0], imageWidth: model.imageSize[1], channels: 3 },
   ...{ vocabulary: model.vocabularySize, textLength: model.maxTextLength, batch: batchSize, dropout: model.dropout },
-  ...{ maskedTokens: batch.maskedLabels.filter((label) => label >= 0).length, optimizer: "AdamW, gradient clipping" },
+  ...{ maskedTokens: masked.length, optimizer: "AdamW, gradient clipping" },
   losses: ["mlm", "itm", ...wordPatchAlignment.map(({ layer }) => `wpa (${layer})`)],
   parameters: pretrainer.model.countParameters(),
 };
+const patches = positionGrid(model).reduce((rows, columns) => rows * columns);
+/** Tokens of a pair. */
+const N = model.maxTextLength + 1 + patches;
+const readsAll = wordPatchAlignment.some(({ layer }) => layer === "final");
+/** Of both passes: what the last layer goes on with after its attention, because a loss reads it. */
+config.lastLayerTokens = config.maskedTokens + batchSize * (readsAll ? N : 1);
+/** Of the two passes: the first tokens of each pair, which ask in the last layer's attention. */
+config.lastLayerQueries = [1 + Math.max(...masked.map((place) => place % model.maxTextLength)), readsAll ? N : 1];
 
-/**
- * Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). After its
- * attention the last layer goes on with the tokens alone that a loss reads.
- */
+/** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
 function flopsPerStep() {
-  const [d, L, T] = [model.hiddenSize, model.numLayers, model.maxTextLength];
-  const [rows, columns] = positionGrid(model);
-  const P = rows * columns;
-  const N = T + 1 + P;
-  const [attention, rest] = [3 * N * d * d + 2 * N * N * d, (1 + 2 * model.mlpRatio) * d * d]; // of a text, of a token
-  const pass = P * 3 * model.patchSize ** 2 * d + L * attention + (L - 1) * N * rest;
-  const readsAll = wordPatchAlignment.some(({ layer }) => layer === "final");
-  const read = config.maskedTokens + batchSize * (readsAll ? N : 1);
+  const [d, L] = [model.hiddenSize, model.numLayers];
+  const rest = (1 + 2 * model.mlpRatio) * d * d; // of a token, after the attention
+  const pass = patches * 3 * model.patchSize ** 2 * d + L * 3 * N * d * d + (L - 1) * N * (2 * N * d + rest);
+  const last = config.lastLayerQueries.reduce((sum, queries) => sum + 2 * N * queries * d, 0);
   const heads = config.maskedTokens * (d * d + d * model.vocabularySize) + batchSize * (d * d + 2 * d);
-  return 6 * (2 * batchSize * pass + read * rest + heads);
+  return 6 * (batchSize * (2 * pass + last) + config.lastLayerTokens * rest + heads);
 }
 
 const counts = options.threads.split(",").map(Number);

@@ -123,7 +123,7 @@ export class ViltForPretraining extends Module {
     const { ids, textMask, maskedIds, maskedLabels, matchingLabels } = batch;
     if (maskedLabels.length !== ids.length)
       throw new DataError(`masked labels: ${maskedLabels.length} of them for ${ids.length} ids`);
-    const B = matchingLabels.length;
+    const B = batch.pixelValues.shape[0]!;
     const T = ids.length / B;
     const { places, labels } = labelledWords(maskedLabels, T, this.config.vocabularySize);
     const masked = this.backbone.encode(

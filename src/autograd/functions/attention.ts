@@ -19,7 +19,7 @@ import { scaledDotProductWeights } from "./scaled-dot-product-attention.ts";
  * @param mask int32 [B, N], 1 = token and 0 = padding
  * @param queries how many tokens of each sequence ask, the first ones, while all are attended to; default: all
  * @returns [B, queries, d]
- * @throws {ShapeError} when the shapes do not fit, or for as many queries as there are no tokens
+ * @throws {ShapeError} when the shapes do not fit, and for more queries than tokens or none
  */
 export function attention(qkv: Tensor, numHeads: number, mask?: Tensor, queries = qkv.shape[1] ?? 0): Tensor {
   return applyFused(attentionFused, mask ? [qkv, mask] : [qkv], { numHeads, hasMask: !!mask, queries });
