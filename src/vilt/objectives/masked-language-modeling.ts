@@ -29,13 +29,15 @@ export interface LabelledWords {
  * @throws {DataError} for a label that is no word
  */
 export function labelledWords(labels: Int32Array, textLength: number, vocabularySize: number): LabelledWords {
-  const k = labels.findIndex((label) => label >= vocabularySize);
-  if (k >= 0)
-    throw new DataError(
-      `masked labels: ${labels[k]} at token ${k % textLength} of text ${Math.floor(k / textLength)}, of ${vocabularySize} words`,
-    );
-  const places = Int32Array.from(labels.keys()).filter((place) => labels[place]! >= 0);
-  return { places, labels: places.map((place) => labels[place]!) };
+  const places: number[] = [];
+  for (let k = 0; k < labels.length; k++) {
+    if (labels[k]! >= vocabularySize)
+      throw new DataError(
+        `masked labels: ${labels[k]} at token ${k % textLength} of text ${Math.floor(k / textLength)}, of ${vocabularySize} words`,
+      );
+    if (labels[k]! >= 0) places.push(k);
+  }
+  return { places: Int32Array.from(places), labels: Int32Array.from(places, (k) => labels[k]!) };
 }
 
 /**
