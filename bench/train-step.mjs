@@ -9,6 +9,7 @@ import { Pretrainer } from "../dist/train/pretrainer.js";
 import { trainingSettings } from "../dist/train/settings.js";
 import { syntheticBatch } from "../dist/train/synthetic-batch.js";
 import { getPreset, positionGrid } from "../dist/vilt/config.js";
+import { labelledWords } from "../dist/vilt/objectives/masked-language-modeling.js";
 import { median, printResults } from "./report.mjs";
 
 const { values: options } = parseArgs({
@@ -29,13 +30,12 @@ const batchSize = Number(options["batch-size"] ?? preset.batchSize);
 const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
 const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings: trainingSettings(options.preset), seed: 0 });
 const batch = syntheticBatch(model, batchSize, new Rng(0));
-/** Places of the masked words. */
-const masked = [...batch.maskedLabels.keys()].filter((place) => batch.maskedLabels[place] >= 0);
+const { places } = labelledWords(batch.maskedLabels, model.maxTextLength, model.vocabularySize);
 const config = {
   ...{ hiddenSize: model.hiddenSize, layers: model.numLayers, heads: model.numHeads, mlpRatio: model.mlpRatio },
   ...{ patch: model.patchSize, imageHeight: model.imageSize[0], imageWidth: model.imageSize[1], channels: 3 },
   ...{ vocabulary: model.vocabularySize, textLength: model.maxTextLength, batch: batchSize, dropout: model.dropout },
-  ...{ maskedTokens: masked.length, optimizer: "AdamW, gradient clipping" },
+  ...{ maskedTokens: places.length, optimizer: "AdamW, gradient clipping" },
   losses: ["mlm", "itm", ...wordPatchAlignment.map(({ layer }) => `wpa (${layer})`)],
   parameters: pretrainer.model.countParameters(),
 };
@@ -46,7 +46,7 @@ const readsAll = wordPatchAlignment.some(({ layer }) => layer === "final");
 /** Of both passes: what the last layer goes on with after its attention, because a loss reads it. */
 config.lastLayerTokens = config.maskedTokens + batchSize * (readsAll ? N : 1);
 /** Of the two passes: the first tokens of each pair, which ask in the last layer's attention. */
-config.lastLayerQueries = [1 + Math.max(...masked.map((place) => place % model.maxTextLength)), readsAll ? N : 1];
+config.lastLayerQueries = [1 + Math.max(...places.map((place) => place % model.maxTextLength)), readsAll ? N : 1];
 
 /** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
 function flopsPerStep() {

@@ -38,25 +38,31 @@ labelled.view(-1)[torch.randperm(B * T)[: c["maskedTokens"]]] = True
 masked_ids, targets = torch.where(labelled, 4, ids), ids[labelled]
 images = [torch.rand(B, 3, c["imageHeight"], c["imageWidth"]) * 2 - 1 for _ in range(2)]
 pairs = torch.arange(B).lt(B // 2).long()
-
-
 places, first = labelled.view(-1).nonzero()[:, 0], T * torch.arange(B)
 
 
-def step(whole):
+def loss_of(whole):
     if whole:
         hidden, classes = model(masked_ids, images[0])[:, :T][labelled], model(ids, images[1])[:, 0]
     else:
         hidden, classes = model(masked_ids, images[0], places), model(ids, images[1], first)
     words = F.cross_entropy(model.decoder(model.head_norm(F.gelu(model.dense(hidden)))), targets)
     pooled = model.pool(classes)
-    loss = words + F.cross_entropy(model.matching(pooled), pairs)
+    return words + F.cross_entropy(model.matching(pooled), pairs)
+
+
+def step(whole):
+    loss = loss_of(whole)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return loss.item()
 
+
+with torch.no_grad():
+    if not torch.allclose(loss_of(False), loss_of(True), rtol=1e-4):
+        raise SystemExit("the two forms of the step differ in their loss")
 
 warm_up = time.perf_counter() + 2
 while time.perf_counter() < warm_up:
