@@ -1,7 +1,6 @@
 """PyTorch, eager, as a contender: speaks what ../worker.mjs speaks. Reads and writes the same safetensors files."""
 
 import json
-import struct
 import sys
 import time
 from pathlib import Path
@@ -20,41 +19,8 @@ except ImportError:
 sys.path.insert(0, str(Path(__file__).parents[2] / "pytorch"))
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
+from arrays import read_arrays, write_arrays  # noqa: E402
 from vilt import Block  # noqa: E402
-
-DTYPES = {"F32": torch.float32, "I32": torch.int32}
-FIELDS = {
-    "layerNormBefore": "norm1",
-    "attention.queryKeyValue": "qkv",
-    "attention.output": "proj",
-    "layerNormAfter": "norm2",
-    "mlp.expand": "fc1",
-    "mlp.contract": "fc2",
-}
-
-
-def read_arrays(path):
-    data = bytearray(Path(path).read_bytes())
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    arrays = {}
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        flat = torch.frombuffer(data, dtype=DTYPES[entry["dtype"]], count=(end - begin) // 4, offset=8 + length + begin)
-        arrays[name] = flat.reshape(entry["shape"])
-    return arrays
-
-
-def write_arrays(path, arrays):
-    header, parts, position = {}, [], 0
-    for name, tensor in arrays.items():
-        part = tensor.detach().float().contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [position, position + len(part)]}
-        parts.append(part)
-        position += len(part)
-    text = json.dumps(header).encode()
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
 class Encoder(nn.Module):
@@ -64,26 +30,14 @@ class Encoder(nn.Module):
         super().__init__()
         d = config["hiddenSize"]
         self.layers = nn.ModuleList(Block(d, config["heads"], config["mlpRatio"]) for _ in range(config["layers"]))
-        self.norm = nn.LayerNorm(d, config["eps"])
+        self.layerNorm = nn.LayerNorm(d, config["eps"])
         self.decoder = nn.Linear(d, config["vocabulary"]) if config["vocabulary"] else nn.Identity()
-        for name, parameter in self.named():
-            parameter.data.copy_(arrays[name])
-
-    def named(self):
-        own = dict(self.named_parameters())
-        for i in range(len(self.layers)):
-            for name, field in FIELDS.items():
-                for kind in ("weight", "bias"):
-                    yield f"layers.{i}.{name}.{kind}", own[f"layers.{i}.{field}.{kind}"]
-        for name, field in (("layerNorm", "norm"), ("decoder", "decoder")):
-            for kind in ("weight", "bias"):
-                if f"{field}.{kind}" in own:
-                    yield f"{name}.{kind}", own[f"{field}.{kind}"]
+        self.load_state_dict({name: arrays[name] for name in self.state_dict()})
 
     def forward(self, x):
         for block in self.layers:
             x = block(x)
-        return self.decoder(self.norm(x))
+        return self.decoder(self.layerNorm(x))
 
 
 def matmul(config, arrays):
@@ -93,7 +47,7 @@ def matmul(config, arrays):
 
 def block(config, arrays):
     encoder = Encoder(config, arrays)
-    named = {name: parameter for name, parameter in encoder.named() if name.startswith("layers.")}
+    named = {name: parameter for name, parameter in encoder.named_parameters() if name.startswith("layers.")}
     x = arrays["x"].requires_grad_()
 
     def run():
