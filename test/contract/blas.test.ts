@@ -3,10 +3,14 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
+import { linearGelu } from "../../src/autograd/functions/linear-gelu.ts";
 import { grad } from "../../src/autograd/grad.ts";
+import { noGrad } from "../../src/autograd/graph.ts";
+import { add, mul } from "../../src/autograd/ops/arithmetic.ts";
 import { matmul } from "../../src/autograd/ops/linalg.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { fittingKernels } from "../../src/tensor/backends/wasm/blas.ts";
+import { tilesByWorkers } from "../../src/tensor/backends/wasm/index.ts";
 import { processorFeatures } from "../../src/tensor/backends/wasm/platform.ts";
 import { randn } from "../../src/tensor/create.ts";
 import { getThreads, setBlas, setThreads } from "../../src/tensor/devices.ts";
@@ -63,6 +67,29 @@ t.test("products in all four transpositions, and linear maps with bias and resid
     const f = (x: Tensor, w: Tensor, bias: Tensor, residual: Tensor) => sum(gelu(linear(x, w, bias, residual)));
     const [native, own] = both(() => [linear(x, w, bias, residual), linear(x, w), ...grad(f)(x, w, bias, residual)]);
     for (const [i, value] of native.entries()) t.ok(close(value, own[i]!), `linear ${m}×${n}×${k}, result ${i}`);
+  }
+});
+
+t.test("every thread calls the library for its own tile, with all that is done to it", { skip }, async (t) => {
+  const threads = getThreads();
+  t.teardown(() => {
+    setBlas(null);
+    setThreads(threads);
+  });
+  const rng = new Rng(3);
+  const [x, w] = [randn([301, 258], rng), randn([203, 258], rng)];
+  const [bias, residual] = [randn([203], rng), randn([301, 203], rng)];
+  const twice = (x: Tensor, w: Tensor) => sum(add(linear(x, w), mul(linear(x, w, bias), residual))); // shares of gradients
+  const compute = () => noGrad(() => [linear(x, w, bias, residual), linearGelu(x, w, bias)]).concat(grad(twice)(x, w));
+  for (const count of [1, 2, 3, 5]) {
+    setThreads(count);
+    const end = Date.now() + 30_000;
+    const before = tilesByWorkers();
+    do {
+      const [native, own] = both(compute);
+      for (const [i, value] of native.entries()) if (!close(value, own[i]!)) t.fail(`${count} threads, result ${i}`);
+    } while (count > 1 && tilesByWorkers() === before && Date.now() < end);
+    if (count > 1) t.ok(tilesByWorkers() > before, `${count} threads`);
   }
 });
 

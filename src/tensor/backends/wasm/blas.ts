@@ -1,23 +1,5 @@
 import { DeviceError } from "../../errors.ts";
-import { loadPackage, processorFeatures } from "./platform.ts";
-
-/** C ← A B + β C with row-major operands, as CBLAS defines it. */
-type Sgemm = (
-  order: number,
-  transposeA: number,
-  transposeB: number,
-  m: number,
-  n: number,
-  k: number,
-  alpha: number,
-  a: Float32Array,
-  lda: number,
-  b: Float32Array,
-  ldb: number,
-  beta: number,
-  c: Float32Array,
-  ldc: number,
-) => void;
+import { loadPackage, processorFeatures, resolvePackage } from "./platform.ts";
 
 interface Library {
   func(declaration: string): (...args: readonly unknown[]) => unknown;
@@ -29,10 +11,9 @@ interface Loader {
   load(path: string): Library;
 }
 
-/** CBLAS's names of the layouts. */
-const [ROW_MAJOR, PLAIN, TRANSPOSED] = [101, 111, 112];
 const DECLARATION =
   "void cblas_sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, _Inout_ float *, int)";
+const MKL_SEQUENTIAL = 1;
 /** Where systems keep a BLAS: OpenBLAS, MKL, Apple's Accelerate. */
 const CANDIDATES = [
   ...["libopenblas.so.0", "libopenblas.so", "libmkl_rt.so.2", "libmkl_rt.so"],
@@ -40,39 +21,34 @@ const CANDIDATES = [
   ...["libopenblas.dylib", "libopenblas.dll", "mkl_rt.2.dll"],
 ];
 
-/** A matrix product; strides in cells. */
-export interface BlasProduct {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
-/** A BLAS library of the system, called on the memory of this device without copying. */
+/**
+ * A BLAS library of the system, ready for `nativeProducts`: it computes each tile on the thread that asks for it.
+ */
 export class Blas {
-  readonly #sgemm: Sgemm;
-  readonly #setThreads: ((...args: readonly number[]) => unknown) | null;
-
   private constructor(
     readonly path: string,
-    library: Library,
-  ) {
-    this.#sgemm = library.func(DECLARATION) as Sgemm;
-    this.#setThreads = optionalFunction(library, "void openblas_set_num_threads(int)");
-  }
+    /** For threads, which open it for themselves. */
+    readonly description: Uint8Array,
+    /** Kept, so that it stays open with the kernels that were chosen. */
+    readonly library: Library,
+  ) {}
 
   /**
    * @param where a library's path or name, or "auto" for the first known one that loads
    * @throws {DeviceError} naming what is missing: the package koffi, or the library
    */
   static load(where: string): Blas {
-    const koffi = loadPackage("koffi") as Loader | null;
-    if (!koffi) throw new DeviceError("blas: the package koffi is not installed; npm install koffi");
+    const koffi = resolvePackage("koffi");
+    const loader = koffi === null ? null : (loadPackage(koffi) as Loader | null);
+    if (koffi === null || !loader) throw new DeviceError("blas: the package koffi is not installed; npm install koffi");
     const failures: string[] = [];
     for (const path of where === "auto" ? CANDIDATES : [where]) {
       try {
-        return new Blas(path, loadFitting(koffi, path));
+        const library = loadFitting(loader, path);
+        library.func(DECLARATION);
+        computeAlone(library);
+        const description = JSON.stringify({ koffi, path, declaration: DECLARATION });
+        return new Blas(path, new TextEncoder().encode(description), library);
       } catch (error) {
         failures.push((error as Error).message.replace(/\s+/g, " "));
       }
@@ -83,18 +59,12 @@ export class Blas {
         : `blas: ${where} cannot be used: ${failures[0]}`,
     );
   }
+}
 
-  setThreads(count: number): void {
-    this.#setThreads?.(count);
-  }
-
-  /** c ← op(a) op(b); op(a) is [m, k] and op(b) [k, n]. */
-  multiply(a: Float32Array, b: Float32Array, c: Float32Array, product: BlasProduct): void {
-    const { m, n, k, transposeA, transposeB } = product;
-    const [opA, opB] = [transposeA ? TRANSPOSED : PLAIN, transposeB ? TRANSPOSED : PLAIN] as const;
-    const [lda, ldb] = [transposeA ? m : k, transposeB ? k : n];
-    this.#sgemm(ROW_MAJOR!, opA!, opB!, m, n, k, 1, a, Math.max(lda, 1), b, Math.max(ldb, 1), 0, c, Math.max(n, 1));
-  }
+/** Tells OpenBLAS and MKL not to start threads of their own: ours would have to share their cores with them. */
+function computeAlone(library: Library): void {
+  optionalFunction(library, "void openblas_set_num_threads(int)")?.(1);
+  optionalFunction(library, "int MKL_Set_Threading_Layer(int)")?.(MKL_SEQUENTIAL);
 }
 
 /** Loads a library, and once more where it chose kernels that do not fit the processor. */

@@ -32,8 +32,9 @@ export class WasmDevice {
   readonly allocator: Allocator;
   readonly residents: Residents;
   readonly threads: Threads;
-  /** Takes over large matrix products, where somebody asked for it. */
-  blas: Blas | null = null;
+  /** Where the description of the BLAS library stands that computes large products; 0 where nobody asked for one. */
+  library = 0;
+  readonly #libraries = new Map<string, { readonly blas: Blas; readonly address: number }>();
   /** The arguments of the next job. */
   readonly ints: Int32Array;
   /** The same memory, for arguments that are fractions. */
@@ -99,6 +100,21 @@ export class WasmDevice {
     const view = dtype === "int32" ? this.#intView : this.#floatView;
     const start = address / BYTES[dtype];
     return view.subarray(start, start + size);
+  }
+
+  /** Lets a BLAS library compute large products from now on, or none. */
+  useLibrary(blas: Blas | null): void {
+    this.library = blas ? (this.#libraries.get(blas.path)?.address ?? this.#describe(blas)) : 0;
+  }
+
+  /** Its description, for all threads; it stays, since jobs that wait may name it. */
+  #describe(blas: Blas): number {
+    const { path, description } = blas;
+    const address = this.allocator.allocateRested(4 + description.length);
+    new Int32Array(this.memory.buffer, address, 1)[0] = description.length;
+    new Uint8Array(this.memory.buffer, address + 4, description.length).set(description);
+    this.#libraries.set(path, { blas, address });
+    return address;
   }
 
   /** Calls `body` with the address of a block for jobs, which is given back afterwards. */

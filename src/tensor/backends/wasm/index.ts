@@ -48,9 +48,7 @@ function theDevice(): WasmDevice {
 
 /** Sets how many threads compute, the calling one included; results have the same bits for any number. */
 export function setThreads(count: number): void {
-  const { threads, blas } = theDevice();
-  threads.set(count);
-  blas?.setThreads(count);
+  theDevice().threads.set(count);
 }
 
 /**
@@ -63,11 +61,10 @@ export function setThreads(count: number): void {
  */
 export function setBlas(where: string | null): string | null {
   const device = theDevice();
-  device.blas = null;
+  device.useLibrary(null);
   if (where === null) return null;
   const blas = Blas.load(where);
-  blas.setThreads(device.threads.count);
-  device.blas = blas;
+  device.useLibrary(blas);
   return blas.path;
 }
 

@@ -1,6 +1,7 @@
 import { DeviceError } from "../../errors.ts";
 import type { Kernel } from "./assembly/kernel.ts";
-import { canWait } from "./platform.ts";
+import { nativeProducts } from "./native-product.ts";
+import { canWait, loadPackage } from "./platform.ts";
 
 /** What the modules export; see `assembly/pool.ts`. */
 interface Exports {
@@ -36,7 +37,8 @@ export class Jobs {
     memory: WebAssembly.Memory,
     readonly afterKernels: () => void,
   ) {
-    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports;
+    const sgemm = nativeProducts(memory, loadPackage);
+    this.#exports = new WebAssembly.Instance(module, { env: { memory, sgemm } }).exports as unknown as Exports;
     this.#words = new Int32Array(memory.buffer, 0, PENDING / 4 + 1);
     this.#canWait = canWait(memory);
   }

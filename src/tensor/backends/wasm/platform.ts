@@ -1,5 +1,7 @@
 // What differs between Node, Deno and browsers, found out at run time.
 
+import { nativeProducts } from "./native-product.ts";
+
 /** A thread that was started; it ends with the program. */
 export interface Thread {
   stop(): void;
@@ -88,12 +90,23 @@ export function processors(): number {
   return (load("node:os") as typeof import("node:os")).availableParallelism();
 }
 
-/** A package that need not be installed, or null. Browsers have none. */
+/** A package that need not be installed, by its name or path, or null. Browsers have none. */
 export function loadPackage(name: string): unknown {
-  if (!load) return null;
-  const { createRequire } = load("node:module") as typeof import("node:module");
+  return tried(() => requireHere()?.(name));
+}
+
+/** Where its code lies, or null. */
+export function resolvePackage(name: string): string | null {
+  return tried(() => requireHere()?.resolve(name)) as string | null;
+}
+
+function requireHere(): NodeJS.Require | undefined {
+  return (load?.("node:module") as typeof import("node:module") | undefined)?.createRequire(import.meta.url);
+}
+
+function tried(find: () => unknown): unknown {
   try {
-    return createRequire(import.meta.url)(name) as unknown;
+    return find() ?? null;
   } catch {
     return null;
   }
@@ -130,7 +143,8 @@ export function canWait(memory: WebAssembly.Memory): boolean {
 const program = `
 function start({ module, memory, thread, failed, pending }) {
   try {
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const sgemm = (${nativeProducts})(memory, typeof require === "undefined" ? null : require);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory, sgemm } });
     exports.serve(thread);
   } catch (error) {
     const words = new Int32Array(memory.buffer);

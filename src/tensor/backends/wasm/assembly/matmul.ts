@@ -31,13 +31,32 @@ const LDA = 17;
 const LDB = 18;
 const BATCH_AXES = 19;
 const GELU = 20; // whether it is taken of the results
-const BATCH = 21; // (size, step of A, step of B) an axis, the last axis first
+const NATIVE = 21; // where the library stands that computes the products of tiles, or 0
+const BATCH = 22; // (size, step of A, step of B) an axis, the last axis first
 
 /** Scratch: one register tile, then the panels of B, then those of A. */
 const B_BYTES: usize = 1 << 19;
 
 /** Up to so many columns of a tile, copying rows of A costs more than their own order does. */
 const FEW_COLUMNS: i32 = 64;
+
+/** C = op(A) op(B) by a BLAS library, on this thread alone; layouts as CBLAS numbers them. */
+// @ts-expect-error: decorator
+@external("env", "sgemm")
+declare function sgemm(
+  library: usize,
+  transposeA: i32,
+  transposeB: i32,
+  m: i32,
+  n: i32,
+  k: i32,
+  a: usize,
+  lda: i32,
+  b: usize,
+  ldb: i32,
+  c: usize,
+  ldc: i32,
+): void;
 
 let packedJob: i32 = -1;
 let packedPart: i32 = -1;
@@ -66,7 +85,39 @@ export function matmulTile(tile: i32): void {
   const column = columnTile * int(COLUMNS);
   const start = split * int(SPLIT_DEPTH);
   const end = min(int(K), start + int(SPLIT_DEPTH));
-  block(a, b, c, part, row, min(int(ROWS), int(M) - row), column, min(int(COLUMNS), int(N) - column), start, end);
+  const rows = min(int(ROWS), int(M) - row);
+  const columns = min(int(COLUMNS), int(N) - column);
+  if (int(NATIVE)) nativeBlock(a, b, c, row, rows, column, columns);
+  else block(a, b, c, part, row, rows, column, columns, start, end);
+}
+
+/** A tile of results over the whole inner dimension, by the library. */
+function nativeBlock(a: usize, b: usize, c: usize, row: i32, rows: i32, column: i32, columns: i32): void {
+  const n = int(N);
+  const transposedA = int(TRANSPOSE_A);
+  const transposedB = int(TRANSPOSE_B);
+  a += (<usize>(transposedA ? row : row * int(LDA))) << 2;
+  b += (<usize>(transposedB ? column * int(LDB) : column)) << 2;
+  const offset = (<usize>(row * n + column)) << 2;
+  const to = c + offset;
+  sgemm(int(NATIVE), transposedA, transposedB, rows, columns, int(K), a, int(LDA), b, int(LDB), to, n);
+  const bias = address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
+  const residual = address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
+  if (bias || residual) addToRows(to, <usize>n << 2, rows, columns, bias, residual);
+  if (int(GELU)) geluRows(to, <usize>n << 2, rows, columns);
+}
+
+/** Adds a row to all rows, and to each a row of its own. */
+function addToRows(first: usize, stride: usize, rows: i32, columns: i32, bias: usize, residual: usize): void {
+  const toResidual = residual - first;
+  for (let row = first, end = first + <usize>rows * stride; row < end; row += stride)
+    for (let j = 0; j < columns; j += 4) {
+      const at = <usize>j << 2;
+      let sum = v128.load(row + at);
+      if (bias) sum = f32x4.add(sum, v128.load(bias + at));
+      if (residual) sum = f32x4.add(sum, v128.load(row + toResidual + at));
+      storeLanes(row + at, sum, columns - j);
+    }
 }
 
 /** A tile of results over the inner range from `start` to `end`. */

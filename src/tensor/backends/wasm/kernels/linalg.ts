@@ -1,9 +1,7 @@
 import type { Operand } from "../../../backend.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
-import type { BlasProduct } from "../blas.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
-import type { WasmStorage } from "../residents.ts";
 import { elementwise } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { sumParts } from "./reductions.ts";
@@ -12,7 +10,8 @@ import type { HostKernels } from "./types.ts";
 /** Arguments; see `assembly/matmul.ts`. */
 const AXES = 19;
 const GELU = 20;
-const BATCH = 21;
+const LIBRARY = 21;
+const BATCH = 22;
 
 /** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
 const PANEL_CELLS = 131_072;
@@ -30,6 +29,8 @@ const SPLIT_DEPTH = 240;
 /** So few rows of a part make one tile: two threads would pack the same block of B, which costs as much as its product. */
 const WHOLE_ROWS = 96;
 const FLOPS_PER_NANOSECOND = 40;
+/** What is worth a call to a library. */
+const LIBRARY_FLOPS = 1e6;
 
 interface Product {
   readonly a: number;
@@ -44,6 +45,20 @@ interface Product {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+}
+
+/** How a product is cut into tiles, and who computes them: a library's address, or 0. */
+interface Cut {
+  /** Products of a batch. */
+  readonly items: number;
+  /** Parts of the inner dimension that become results of their own, and how long each is. */
+  readonly parts: number;
+  readonly partDepth: number;
+  /** Of a tile, and the steps of the inner dimension that it takes at once. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly library: number;
 }
 
 export const linalg = {
@@ -81,50 +96,26 @@ function product(
   if (isPlain) device.ints[AXES] = 0;
   const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
   const shape = { m: rows, n, k, transposeA, transposeB };
-  const isNative = items === 1 && multiplyNatively(device, [a, b], out, shape);
-  const isAddedLater = addend !== null && (isNative || partsOf(shape, items).parts > 1);
+  const isAddedLater = addend !== null && !goesToLibrary(device, shape, items) && partsOf(shape, items).parts > 1;
   const residual = addend && !isAddedLater ? addressOf(addend) : 0;
   const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out), bias: 0, residual, gelu: false };
-  if (!isNative) multiply(device, { ...addresses, ...shape }, items);
-  if (addend && isAddedLater) elementwise.add(device, [out, addend], out);
+  multiply(device, { ...addresses, ...shape }, items);
+  if (isAddedLater) elementwise.add(device, [out, addend], out);
   return true;
 }
 
 /** x Wᵀ with what is done to each result while it is at hand. */
 function transform(
   device: WasmDevice,
-  [x, weight, ...extras]: readonly Operand[],
+  [x, weight]: readonly Operand[],
   out: Operand,
   epilogue: Pick<Product, "bias" | "residual" | "gelu">,
 ): true {
   if (out.storage.size === 0) return true;
   const [n, k] = weight!.shape as [number, number];
   const shape = { m: out.storage.size / n, n, k, transposeA: false, transposeB: true };
-  if (multiplyNatively(device, [x!, weight!], out, shape)) {
-    for (const extra of extras) elementwise.add(device, [out, extra], out);
-    if (epilogue.gelu) elementwise.gelu(device, [out], out);
-    return true;
-  }
   device.ints[AXES] = 0;
   multiply(device, { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), ...epilogue, ...shape }, 1);
-  return true;
-}
-
-/** Smaller products are done faster here: a library's threads have a longer way than ours. */
-const NATIVE_FLOPS = { alone: 1e6, together: 1e8 };
-
-/** Lets BLAS compute a product, where there is one and it pays. @returns whether it did */
-function multiplyNatively(
-  device: WasmDevice,
-  [a, b]: readonly [Operand, Operand],
-  out: Operand,
-  product: BlasProduct,
-): boolean {
-  const { m, n, k } = product;
-  const { blas, threads } = device;
-  if (!blas || 2 * m * n * k < NATIVE_FLOPS[threads.count > 1 ? "together" : "alone"]) return false;
-  const cells = ({ storage }: Operand) => device.view(storage as WasmStorage) as Float32Array;
-  blas.multiply(cells(a), cells(b), cells(out), product);
   return true;
 }
 
@@ -157,13 +148,22 @@ function partsOf({ m, n, k }: Pick<Product, "m" | "n" | "k">, items: number): { 
   return { parts: Math.ceil(k / splitDepth) || 1, splitDepth };
 }
 
+/** Whether a BLAS library computes a product: where there is one and it pays. */
+function goesToLibrary({ library }: WasmDevice, { m, n, k }: Pick<Product, "m" | "n" | "k">, items: number): boolean {
+  return library !== 0 && items === 1 && 2 * m * n * k >= LIBRARY_FLOPS;
+}
+
 /** Cuts the product into tiles by its shape alone and runs it. */
 function multiply(device: WasmDevice, product: Product, items: number): void {
   const { m, n, k } = product;
+  if (goesToLibrary(device, product, items)) {
+    launch(device, product, libraryCut(device, product));
+    return;
+  }
   const hasEpilogue = product.bias !== 0 || product.residual !== 0 || product.gelu;
   const { parts, splitDepth } = hasEpilogue ? { parts: 1, splitDepth: k } : partsOf(product, items);
   if (parts === 1) {
-    launch(device, product, items, 1, Math.max(k, 1));
+    launch(device, product, ownCut(device, product, items, 1, Math.max(k, 1)));
     return;
   }
   if (product.transposeA && !product.transposeB && m < n) {
@@ -171,7 +171,7 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
     return;
   }
   device.withBlock(parts * m * n * 4, (partial) => {
-    launch(device, { ...product, out: partial }, items, parts, splitDepth);
+    launch(device, { ...product, out: partial }, ownCut(device, product, items, parts, splitDepth));
     sumParts(device, partial, product.out, parts, m * n);
   });
 }
@@ -181,14 +181,21 @@ function multiplyAcross(device: WasmDevice, product: Product, parts: number, spl
   const { a, b, out, m, n } = product;
   device.withBlock((parts + 1) * m * n * 4, (partial) => {
     const across = partial + parts * m * n * 4;
-    launch(device, { ...product, a: b, b: a, m: n, n: m, out: partial }, 1, parts, splitDepth);
+    const turned = { ...product, a: b, b: a, m: n, n: m, out: partial };
+    launch(device, turned, ownCut(device, turned, 1, parts, splitDepth));
     sumParts(device, partial, across, parts, m * n);
     transpose(device, across, out, n, m);
   });
 }
 
-function launch(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): void {
-  const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
+/** Tiles that stay in the caches. */
+function ownCut(
+  device: WasmDevice,
+  { m, n, transposeA }: Product,
+  items: number,
+  parts: number,
+  partDepth: number,
+): Cut {
   const most = transposeA ? DEPTH.transposed : DEPTH.plain;
   const depth = partDepth > most * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / most), 4) : partDepth;
   const unit = device.tileColumns;
@@ -198,8 +205,25 @@ function launch(device: WasmDevice, product: Product, items: number, parts: numb
   const leastRows = partDepth > depth ? BLOCKED_ROWS : 24;
   const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(leastRows, TILE_FLOPS / (2 * partDepth * columns));
   const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
-  const rowTiles = Math.ceil(m / rows);
+  return { items, parts, partDepth, rows, columns, depth, library: 0 };
+}
+
+/** A tile for each thread, as square as it gets: a library copies both operands of each. */
+function libraryCut({ library, threads }: WasmDevice, { m, n, k }: Product): Cut {
+  let [rows, columns] = [m, n];
+  let left = Math.min(threads.count, Math.floor((2 * m * n * k) / LIBRARY_FLOPS));
+  for (let factor = 2; left > 1; factor++)
+    for (; left % factor === 0; left /= factor)
+      if (rows >= columns) rows = Math.ceil(rows / factor);
+      else columns = Math.ceil(columns / factor);
+  return { items: 1, parts: 1, partDepth: k, rows, columns, depth: k, library };
+}
+
+function launch(device: WasmDevice, product: Product, cut: Cut): void {
+  const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
+  const { items, parts, partDepth, rows, columns, depth, library } = cut;
   const { ints } = device;
+  const [rowTiles, columnTiles] = [Math.ceil(m / rows), Math.ceil(n / columns)];
   ints[0] = a;
   ints[1] = b;
   ints[2] = out;
@@ -214,14 +238,14 @@ function launch(device: WasmDevice, product: Product, items: number, parts: numb
   ints[11] = columns;
   ints[12] = depth;
   ints[13] = rowTiles;
-  ints[14] = Math.ceil(n / columns);
+  ints[14] = columnTiles;
   ints[15] = parts;
   ints[16] = partDepth;
   ints[17] = transposeA ? m : k;
   ints[18] = transposeB ? k : n;
   ints[GELU] = gelu ? 1 : 0;
-  const tiles = rowTiles * ints[14]! * parts * items;
-  device.run(Kernel.matmul, tiles, (2 * m * n * k * items) / FLOPS_PER_NANOSECOND);
+  ints[LIBRARY] = library;
+  device.run(Kernel.matmul, rowTiles * columnTiles * parts * items, (2 * m * n * k * items) / FLOPS_PER_NANOSECOND);
 }
 
 function roundUp(value: number, unit: number): number {
