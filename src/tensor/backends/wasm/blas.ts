@@ -13,6 +13,7 @@ interface Loader {
 
 const DECLARATION =
   "void cblas_sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, _Inout_ float *, int)";
+/** MKL's name of the layer without threads. */
 const MKL_SEQUENTIAL = 1;
 /** Where systems keep a BLAS: OpenBLAS, MKL, Apple's Accelerate. */
 const CANDIDATES = [
@@ -21,9 +22,7 @@ const CANDIDATES = [
   ...["libopenblas.dylib", "libopenblas.dll", "mkl_rt.2.dll"],
 ];
 
-/**
- * A BLAS library of the system, ready for `nativeProducts`: it computes each tile on the thread that asks for it.
- */
+/** A BLAS library of the system, ready for `nativeProducts`: it computes each tile on the thread that asks for it. */
 export class Blas {
   private constructor(
     readonly path: string,

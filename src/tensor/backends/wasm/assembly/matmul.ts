@@ -31,7 +31,7 @@ const LDA = 17;
 const LDB = 18;
 const BATCH_AXES = 19;
 const GELU = 20; // whether it is taken of the results
-const NATIVE = 21; // where the library stands that computes the products of tiles, or 0
+const LIBRARY = 21; // where the BLAS library is described that computes the products of tiles, or 0
 const BATCH = 22; // (size, step of A, step of B) an axis, the last axis first
 
 /** Scratch: one register tile, then the panels of B, then those of A. */
@@ -40,7 +40,7 @@ const B_BYTES: usize = 1 << 19;
 /** Up to so many columns of a tile, copying rows of A costs more than their own order does. */
 const FEW_COLUMNS: i32 = 64;
 
-/** C = op(A) op(B) by a BLAS library, on this thread alone; layouts as CBLAS numbers them. */
+/** C = op(A) op(B) by a BLAS library, on this thread alone; see native-product.ts of the host. */
 // @ts-expect-error: decorator
 @external("env", "sgemm")
 declare function sgemm(
@@ -87,12 +87,12 @@ export function matmulTile(tile: i32): void {
   const end = min(int(K), start + int(SPLIT_DEPTH));
   const rows = min(int(ROWS), int(M) - row);
   const columns = min(int(COLUMNS), int(N) - column);
-  if (int(NATIVE)) nativeBlock(a, b, c, row, rows, column, columns);
+  if (int(LIBRARY)) libraryBlock(a, b, c, row, rows, column, columns);
   else block(a, b, c, part, row, rows, column, columns, start, end);
 }
 
-/** A tile of results over the whole inner dimension, by the library. */
-function nativeBlock(a: usize, b: usize, c: usize, row: i32, rows: i32, column: i32, columns: i32): void {
+/** A tile of results over the whole inner dimension, by the library, which adds in an order of its own. */
+function libraryBlock(a: usize, b: usize, c: usize, row: i32, rows: i32, column: i32, columns: i32): void {
   const n = int(N);
   const transposedA = int(TRANSPOSE_A);
   const transposedB = int(TRANSPOSE_B);
@@ -100,7 +100,7 @@ function nativeBlock(a: usize, b: usize, c: usize, row: i32, rows: i32, column: 
   b += (<usize>(transposedB ? column * int(LDB) : column)) << 2;
   const offset = (<usize>(row * n + column)) << 2;
   const to = c + offset;
-  sgemm(int(NATIVE), transposedA, transposedB, rows, columns, int(K), a, int(LDA), b, int(LDB), to, n);
+  sgemm(int(LIBRARY), transposedA, transposedB, rows, columns, int(K), a, int(LDA), b, int(LDB), to, n);
   const bias = address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
   const residual = address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
   if (bias || residual) addToRows(to, <usize>n << 2, rows, columns, bias, residual);

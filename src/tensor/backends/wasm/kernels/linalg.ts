@@ -153,7 +153,7 @@ function goesToLibrary({ library }: WasmDevice, { m, n, k }: Pick<Product, "m" |
   return library !== 0 && items === 1 && 2 * m * n * k >= LIBRARY_FLOPS;
 }
 
-/** Cuts the product into tiles by its shape alone and runs it. */
+/** Cuts the product into tiles, by its shape alone unless a library computes them, and runs it. */
 function multiply(device: WasmDevice, product: Product, items: number): void {
   const { m, n, k } = product;
   if (goesToLibrary(device, product, items)) {
