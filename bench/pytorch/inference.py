@@ -1,6 +1,6 @@
 """npm run -s bench -- inference --json | python bench/pytorch/inference.py [--threads 2] [--runs 10]
 
-Times the same forward pass of ViLT in PyTorch (eager), with the weights and inputs of ours, once it has computed what
+Times the same forward pass of ViLT in PyTorch (eager), with our weights and inputs, once it has computed what
 viltgrad computes from them, and prints both medians with their ratio. Needs torch."""
 
 import argparse
