@@ -1,7 +1,7 @@
 """npm run -s bench -- inference --json | python bench/pytorch/inference.py [--threads 2] [--runs 10]
 
-Times the same forward pass of ViLT in PyTorch (eager), with our weights and inputs, once it has computed what
-viltgrad computes from them, and prints both medians with their ratio. Needs torch."""
+Times the same forward pass of ViLT in PyTorch (eager), with our weights and inputs, once it has computed what viltgrad
+computes from them, and prints both medians with their ratio. Needs torch."""
 
 import argparse
 import statistics

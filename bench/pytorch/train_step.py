@@ -1,9 +1,9 @@
 """npm run -s bench -- train-step --preset toy --json | python bench/pytorch/train_step.py [--threads 2] [--runs 20]
 
-Times the same training step in PyTorch (eager), with our weights, batch and settings, and prints the
-medians with their ratios, and the memory that the model and its steps took at their peak. Once with the work that viltgrad
-does, whose last layer goes on with the tokens alone that a loss reads, and once with the whole last layer, as models for
-PyTorch have it. Both have to come to viltgrad's losses and gradients in three steps before they are timed. Needs torch."""
+Times the same training step in PyTorch (eager), with our weights, batch and settings, and prints the medians with their
+ratios, and the memory that the model and its steps took at their peak. Once with the work that viltgrad does, whose last
+layer goes on with the tokens alone that a loss reads, and once with the whole last layer, as models for PyTorch have it.
+Both have to come to viltgrad's losses and gradients in three steps before they are timed. Needs torch."""
 
 import argparse
 import resource
