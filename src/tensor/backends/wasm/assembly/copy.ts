@@ -9,40 +9,47 @@ const FROM_STEP = 3; // cells from one to the next within a row
 const OUT_STEP = 4;
 const ROWS = 5;
 const TILE_ROWS = 6;
-const AXES = 7; // outer axes
+const AXES = 7; // outer axes, at least one
 const SIZES = 8; // (size, step of from, step of out) an axis, the last one first
 
-/** Where the tile's next row begins in both arrays; how far it is along each outer axis stands in scratch. */
+/** Where the tile's next run begins in both arrays; how far it is along each outer axis stands in scratch. */
 let from: usize = 0;
 let out: usize = 0;
 
+/** Rows lie in runs: those along the last outer axis. */
 export function copyTile(tile: i32): void {
-  const first = tile * int(TILE_ROWS);
-  const last = min(int(ROWS), first + int(TILE_ROWS));
-  goTo(first);
-  for (let row = first; row < last; row++) {
-    copyRow(from, out, int(LENGTH));
+  let row = tile * int(TILE_ROWS);
+  const last = min(int(ROWS), row + int(TILE_ROWS));
+  const size = int(SIZES);
+  const fromStep = <usize>int(SIZES + 1) << 2;
+  const outStep = <usize>int(SIZES + 2) << 2;
+  let first = row % size;
+  goTo(row / size);
+  while (row < last) {
+    const end = min(size, first + last - row);
+    for (let i = first; i < end; i++) copyRow(from + fromStep * i, out + outStep * i, int(LENGTH));
+    row += end - first;
+    first = 0;
     goOn();
   }
 }
 
-function goTo(row: i32): void {
+function goTo(run: i32): void {
   from = address(FROM);
   out = address(OUT);
-  for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
+  for (let axis = 1, axes = int(AXES); axis < axes; axis++) {
     const size = int(SIZES + 3 * axis);
-    const index = row % size;
-    row /= size;
+    const index = run % size;
+    run /= size;
     store<i32>(scratch + (<usize>axis << 2), index);
     from += (index * int(SIZES + 3 * axis + 1)) << 2;
     out += (index * int(SIZES + 3 * axis + 2)) << 2;
   }
 }
 
-/** To the next row. Axes that are through begin anew; divisions, as in `goTo`, would take longer than short rows. */
-@inline
+/** To the next run. Axes that are through begin anew; divisions, as in `goTo`, would take longer than short rows. */
 function goOn(): void {
-  for (let axis = 0, axes = int(AXES); axis < axes; axis++) {
+  for (let axis = 1, axes = int(AXES); axis < axes; axis++) {
     const at = scratch + (<usize>axis << 2);
     const index = load<i32>(at) + 1;
     const size = int(SIZES + 3 * axis);
@@ -64,25 +71,21 @@ function goOn(): void {
 function copyRow(from: usize, out: usize, length: i32): void {
   const step = int(FROM_STEP) << 2;
   const outStep = int(OUT_STEP) << 2;
-  if (outStep !== 4) {
+  if (step !== 4 || outStep !== 4) {
     for (let i = 0; i < length; i++) {
       store<u32>(out, load<u32>(from));
       from += step;
       out += outStep;
     }
-  } else if (step === 4) {
-    for (let i = length; i > 0; i -= 4) {
-      storeLanes(out, v128.load(from), i);
-      from += 16;
-      out += 16;
-    }
-  } else {
-    for (let i = 0; i < length; i++) {
-      store<u32>(out, load<u32>(from));
-      from += step;
-      out += 4;
-    }
+    return;
   }
+  let left = length;
+  for (; left >= 4; left -= 4) {
+    v128.store(out, v128.load(from));
+    from += 16;
+    out += 16;
+  }
+  if (left) storeLanes(out, v128.load(from), left);
 }
 
 /** Sets cells to the bits of one value; a tile is TILE_ROWS cells. */

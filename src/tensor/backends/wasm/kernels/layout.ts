@@ -95,6 +95,7 @@ function copy(device: WasmDevice, shape: Shape, from: Path, to: Path): void {
   }
   close();
   if (at === 8 && cells > TILE_CELLS && fromStep === 1 && toStep === 1) at = cutRow(ints, cells);
+  if (at === 8) at = writeOneRow(ints);
   const rows = Math.ceil(cells / ints[2]!);
   const tileRows = Math.max(1, Math.floor(TILE_CELLS / ints[2]!));
   ints[0] = to.address;
@@ -114,6 +115,14 @@ function cutRow(ints: Int32Array, cells: number): number {
   ints[8] = cells / length;
   ints[9] = length;
   ints[10] = length;
+  return 11;
+}
+
+/** A single row is a run of one. */
+function writeOneRow(ints: Int32Array): number {
+  ints[8] = 1;
+  ints[9] = 0;
+  ints[10] = 0;
   return 11;
 }
 
