@@ -100,7 +100,7 @@ for (const device of devices) {
     forAll(operands, ([inputs, attributes]) => checkFused(device, linearFused, inputs, attributes));
     // Several tiles and several blocks of the inner dimension, with bias and residual.
     forAll(
-      fc.tuple(sample([131, 1100]), sample([77, 1100]), sample([77]), sample([131, 77])),
+      fc.tuple(sample([131, 1300]), sample([77, 1300]), sample([77]), sample([131, 77])),
       (inputs) => checkFused(device, linearFused, inputs, { hasBias: true, hasResidual: true }),
       2,
     );
@@ -116,7 +116,7 @@ for (const device of devices) {
     );
     forAll(operands, ([inputs, attributes]) => checkFused(device, linearGeluFused, inputs, attributes));
     forAll(
-      fc.tuple(sample([131, 1100]), sample([77, 1100])),
+      fc.tuple(sample([131, 1300]), sample([77, 1300])),
       (inputs) => checkFused(device, linearGeluFused, inputs, { hasBias: false }),
       2,
     );

@@ -35,6 +35,11 @@ const cases = [
   call("matmul", [x, wave([64, 256])], [1920, 256], { transposeA: false, transposeB: false }),
   call("matmul", [wide, x], [256, 64], { transposeA: true, transposeB: false }),
   call("matmul", [wave([64, 40, 50]), wave([64, 50, 40])], [64, 40, 40], { transposeA: false, transposeB: false }),
+  call("matmul", [wave([700, 300]), wave([700, 520])], [300, 520], { transposeA: true, transposeB: false }),
+  call("linear", [wave([290, 1300]), wave([90, 1300]), wave([90]), wave([290, 90])], [290, 90], {
+    hasBias: true,
+    hasResidual: true,
+  }),
   call("linear", [x, wave([192, 64]), wave([192])], [1920, 192], { hasBias: true, hasResidual: false }),
   call("linearGelu", [x, wave([192, 64]), wave([192])], [1920, 192], { hasBias: true }),
   call("add", [wide, wave([256])], [1920, 256], {}),

@@ -16,8 +16,8 @@ const MOST_BY_DEFAULT = 16;
 /** The table of scratch addresses ends here. */
 const MOST = 128;
 
-/** Of each thread at first: the register tile, both packed operands of matmul, and some. */
-const SCRATCH_BYTES = 1_100_000;
+/** Of each thread at first: a register tile, both packed operands of matmul, sums of one of its tiles, and some. */
+const SCRATCH_BYTES = 1_620_000;
 
 /**
  * The threads that compute: the calling one and workers over the same memory. Results have the same bits for any

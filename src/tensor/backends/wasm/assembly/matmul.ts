@@ -34,8 +34,12 @@ const GELU = 20; // whether it is taken of the results
 const LIBRARY = 21; // where the BLAS library is described that computes the products of tiles, or 0
 const BATCH = 22; // (size, step of A, step of B) an axis, the last axis first
 
-/** Scratch: one register tile, then the panels of B, then those of A. */
+/**
+ * Scratch: one register tile, then the panels of B, those of A, and sums that wait for the next block of the inner
+ * dimension, each panel's behind the other: C's own rows may lie so that they push each other out of the caches.
+ */
 const B_BYTES: usize = 1 << 19;
+const A_BYTES: usize = 1 << 19;
 
 /** Up to so many columns of a tile, copying rows of A costs more than their own order does. */
 const FEW_COLUMNS: i32 = 64;
@@ -160,20 +164,23 @@ function block(
     const residual = last && address(RESIDUAL) !== 0;
     const stride = <usize>int(N) << 2;
     let panel = panels;
+    let partial = panels + B_BYTES + A_BYTES;
     for (let j = 0; j < columns; j += tile) {
       const width = min(tile, columns - j);
       if (fresh) packB(b, panel, k, depth, column + j, width);
       const at = <usize>(column + j) << 2;
       const offset = <usize>row * stride + at;
-      const to = c + offset;
-      const begin = bias ? address(BIAS) + at : first ? ZEROS : to;
-      const beginDown = first ? 0 : stride;
+      const to = last ? c + offset : partial;
+      const toDown = last ? stride : bytes;
+      const begin = bias ? address(BIAS) + at : first ? ZEROS : partial;
+      const beginDown: usize = first ? 0 : bytes;
       const addend = residual ? address(RESIDUAL) + offset : ZEROS;
       const addendDown = residual ? stride : 0;
       const byRows = !transposed;
-      downPanel(byRows, from, step, next, panel, depth, rows, width, begin, beginDown, to, stride, addend, addendDown);
+      downPanel(byRows, from, step, next, panel, depth, rows, width, begin, beginDown, to, toDown, addend, addendDown);
       if (last && int(GELU)) geluRows(to, stride, rows, width);
       panel += bytes * depth;
+      partial += bytes * rows;
     }
     k += depth;
   } while (k < end);

@@ -2,6 +2,7 @@ import type { Operand } from "../../../backend.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
+import { type Cut, goesToLibrary, libraryCut, ownCut, type Product, partsOf } from "./cut.ts";
 import { elementwise } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { sumParts } from "./reductions.ts";
@@ -13,53 +14,7 @@ const GELU = 20;
 const LIBRARY = 21;
 const BATCH = 22;
 
-/** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
-const PANEL_CELLS = 131_072;
-/** Longest block of the inner dimension; shorter where rows of A are copied, which then serve more columns. */
-const DEPTH = { plain: 800, transposed: 384 };
-const COLUMNS = 512;
-const ROWS = 480;
-/** With several blocks of the inner dimension each tile packs B anew, which fewer rows do not pay for. */
-const BLOCKED_ROWS = 128;
-/** A tile is about this much work: small enough to share out evenly, large against the cost of packing. */
-const TILE_FLOPS = 1.5e6;
-/** A product with few results and a long inner dimension is cut along that one; the parts are added in order. */
-const SPLIT_RESULTS = 65_536;
-const SPLIT_DEPTH = 240;
-/** So few rows of a part make one tile: two threads would pack the same block of B, which costs as much as its product. */
-const WHOLE_ROWS = 96;
 const FLOPS_PER_NANOSECOND = 40;
-/** What is worth a call to a library. */
-const LIBRARY_FLOPS = 1e6;
-
-interface Product {
-  readonly a: number;
-  readonly b: number;
-  readonly out: number;
-  readonly bias: number;
-  readonly residual: number;
-  /** Whether GELU is taken of the results. */
-  readonly gelu: boolean;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
-/** How a product is cut into tiles, and who computes them: a library's address, or 0. */
-interface Cut {
-  /** Products of a batch. */
-  readonly items: number;
-  /** Parts of the inner dimension that become results of their own, and how long each is. */
-  readonly parts: number;
-  readonly partDepth: number;
-  /** Of a tile, and the steps of the inner dimension that it takes at once. */
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  readonly library: number;
-}
 
 export const linalg = {
   matmul(device, [a, b], out, flags) {
@@ -140,19 +95,6 @@ function writeBatch(ints: Int32Array, a: Operand, b: Operand, batch: Shape): num
   return items;
 }
 
-/** How many results of its own the inner dimension is cut into, and how long each of them is there. */
-function partsOf({ m, n, k }: Pick<Product, "m" | "n" | "k">, items: number): { parts: number; splitDepth: number } {
-  const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH;
-  const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
-  const splitDepth = roundUp(k / splits, 4);
-  return { parts: Math.ceil(k / splitDepth) || 1, splitDepth };
-}
-
-/** Whether a BLAS library computes a product: where there is one and it pays. */
-function goesToLibrary({ library }: WasmDevice, { m, n, k }: Pick<Product, "m" | "n" | "k">, items: number): boolean {
-  return library !== 0 && items === 1 && 2 * m * n * k >= LIBRARY_FLOPS;
-}
-
 /** Cuts the product into tiles, by its shape alone unless a library computes them, and runs it. */
 function multiply(device: WasmDevice, product: Product, items: number): void {
   const { m, n, k } = product;
@@ -188,37 +130,6 @@ function multiplyAcross(device: WasmDevice, product: Product, parts: number, spl
   });
 }
 
-/** Tiles that stay in the caches. */
-function ownCut(
-  device: WasmDevice,
-  { m, n, transposeA }: Product,
-  items: number,
-  parts: number,
-  partDepth: number,
-): Cut {
-  const most = transposeA ? DEPTH.transposed : DEPTH.plain;
-  const depth = partDepth > most * 1.5 ? roundUp(partDepth / Math.ceil(partDepth / most), 4) : partDepth;
-  const unit = device.tileColumns;
-  const columnTiles = Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / unit) * unit));
-  const columns = roundUp(n / columnTiles, unit);
-  const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / depth));
-  const leastRows = partDepth > depth ? BLOCKED_ROWS : 24;
-  const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(leastRows, TILE_FLOPS / (2 * partDepth * columns));
-  const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
-  return { items, parts, partDepth, rows, columns, depth, library: 0 };
-}
-
-/** A tile for each thread, as square as it gets: a library copies both operands of each. */
-function libraryCut({ library, threads }: WasmDevice, { m, n, k }: Product): Cut {
-  let [rows, columns] = [m, n];
-  let left = Math.min(threads.count, Math.floor((2 * m * n * k) / LIBRARY_FLOPS));
-  for (let factor = 2; left > 1; factor++)
-    for (; left % factor === 0; left /= factor)
-      if (rows >= columns) rows = Math.ceil(rows / factor);
-      else columns = Math.ceil(columns / factor);
-  return { items: 1, parts: 1, partDepth: k, rows, columns, depth: k, library };
-}
-
 function launch(device: WasmDevice, product: Product, cut: Cut): void {
   const { a, b, out, bias, residual, gelu, m, n, k, transposeA, transposeB } = product;
   const { items, parts, partDepth, rows, columns, depth, library } = cut;
@@ -246,8 +157,4 @@ function launch(device: WasmDevice, product: Product, cut: Cut): void {
   ints[GELU] = gelu ? 1 : 0;
   ints[LIBRARY] = library;
   device.run(Kernel.matmul, rowTiles * columnTiles * parts * items, (2 * m * n * k * items) / FLOPS_PER_NANOSECOND);
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
 }
