@@ -107,7 +107,7 @@ export interface FusedKernels {
   logSoftmax: None;
   /** (x, weight [d], bias [d]). */
   layerNorm: { readonly eps: number };
-  /** (x, weight [d], grad) → x̄. */
+  /** (x, weight [d], grad, addend? like x) → x̄, and the addend. */
   layerNormBackward: { readonly eps: number };
   /** (x, grad) → Σ over rows of grad · x̂, [d]. */
   layerNormBackwardWeight: { readonly eps: number };

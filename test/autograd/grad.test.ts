@@ -1,5 +1,6 @@
 import t from "tap";
 import { checkpoint } from "../../src/autograd/checkpoint.ts";
+import { layerNorm } from "../../src/autograd/functions/layer-norm.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
 import { backward, grad, valueAndGrad } from "../../src/autograd/grad.ts";
 import { checkGrads } from "../../src/autograd/gradcheck.ts";
@@ -157,6 +158,37 @@ t.test("backward: a linear layer's share is added to the gradient in its product
         const wanted = rows.reduce((total, row) => total + row[j]! * dot(row, e) + dot(row, a) * row[j]! * e[j]!, 0);
         return Math.abs(v - wanted) < 1e-3;
       }),
+      on,
+    );
+  }
+});
+
+t.test("backward: a normalization's share is added to the gradient in its pass, not afterwards", async (t) => {
+  const device = getBackend("meta") as MetaBackend;
+  const parameters = (on: string) => {
+    const x = tensor(
+      [
+        [1, 2, 4],
+        [0, 3, -1],
+      ],
+      { device: on },
+    );
+    return [x, tensor([1, 2, 3], { device: on }), tensor([0, 1, 0], { device: on })].map((v) => new Parameter(v));
+  };
+  const loss = ([x, w, b]: Parameter[]) => sum(mul(x!.value, layerNorm(x!.value, w!.value, b!.value, 1e-3)));
+  const lossOn = loss(parameters("meta"));
+  device.reset();
+  backward(lossOn);
+  t.equal(device.costs.get("layerNormBackward")?.calls, 1);
+  t.equal(device.costs.get("add"), undefined);
+  for (const on of ["cpu", "wasm"]) {
+    const ours = parameters(on);
+    backward(loss(ours));
+    // With a graph, shares are added afterwards.
+    const [apart] = grad(loss(ours), [ours[0]!.value], { createGraph: true }) as [Tensor];
+    const together = values(ours[0]!.grad!);
+    t.ok(
+      values(apart).every((v, i) => Math.abs(v - together[i]!) < 1e-5 * (1 + Math.abs(v))),
       on,
     );
   }

@@ -199,11 +199,16 @@ for (const device of devices) {
       (inputs) => checkFused(device, layerNormFused, inputs, { eps }),
     ));
 
-  test("layerNormBackward", () =>
+  test("layerNormBackward", () => {
     forAll(
       varied.chain((of) => fc.tuple(spreadRows(of), sample(of.slice(-1)), sample(of))),
       (inputs) => checkFused(device, layerNormBackwardFused, inputs, { eps }),
-    ));
+    );
+    forAll(
+      varied.chain((of) => fc.tuple(spreadRows(of), sample(of.slice(-1)), sample(of), sample(of))),
+      (inputs) => checkFused(device, layerNormBackwardFused, inputs, { eps }),
+    );
+  });
 
   test("layerNormBackwardWeight", () => {
     forAll(

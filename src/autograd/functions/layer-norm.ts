@@ -38,19 +38,23 @@ export const layerNormFused = defineFused("layerNorm", {
   },
   definition: ([x, weight, bias], { eps }) => add(mul(standardize(x!, eps).xHat, weight!), bias!),
   vjp: ({ grad, inputs: [x, weight], attributes }) => [
-    () => applyFused(layerNormBackwardFused, [x!, weight!, grad], attributes),
+    Object.assign(() => applyFused(layerNormBackwardFused, [x!, weight!, grad], attributes), {
+      onto: (sum: Tensor) => applyFused(layerNormBackwardFused, [x!, weight!, grad, sum], attributes),
+    }),
     () => applyFused(layerNormBackwardWeightFused, [x!, grad], attributes),
     () => sum(grad, leadingAxes(grad)),
   ],
 });
 
+/** x̄, and the earlier shares of that gradient where there are any. */
 export const layerNormBackwardFused = defineFused("layerNormBackward", {
   infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
-  definition([x, weight, grad], { eps }) {
+  definition([x, weight, grad, addend], { eps }) {
     const { xHat, deviation } = standardize(x!, eps);
     const g = mul(grad!, weight!);
     const alongX = mul(xHat, mean(mul(g, xHat), -1, { keepDims: true }));
-    return div(sub(sub(g, mean(g, -1, { keepDims: true })), alongX), deviation);
+    const share = div(sub(sub(g, mean(g, -1, { keepDims: true })), alongX), deviation);
+    return addend ? add(share, addend) : share;
   },
 });
 

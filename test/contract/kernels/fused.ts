@@ -75,7 +75,9 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   ...{ softmax: like("softmax", 1, {}), softmaxBackward: like("softmaxBackward", 2, {}) },
   logSoftmax: like("logSoftmax", 1, {}),
   layerNorm: rows.map(([x, , w, b]) => ({ kernel: "layerNorm", inputs: [x, w, b], out: x, attributes })),
-  layerNormBackward: rows.map(([x, g, w]) => ({ kernel: "layerNormBackward", inputs: [x, w, g], out: x, attributes })),
+  layerNormBackward: fc.tuple(rows, fc.boolean()).map(([[x, g, w], hasAddend]) => ({
+    ...{ kernel: "layerNormBackward", inputs: [x, w, g, ...(hasAddend ? [g] : [])], out: x, attributes },
+  })),
   layerNormBackwardWeight: rows.map(([x, g, w]) => ({
     ...{ kernel: "layerNormBackwardWeight", inputs: [x, g], out: w, attributes },
   })),

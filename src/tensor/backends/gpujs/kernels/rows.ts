@@ -31,8 +31,10 @@ export const rows = {
     const formula = `(x[this.thread.x] - ${MEAN}) * ${SCALE} * weight[column] + bias[column]`;
     return cellsOfRows(launch, x!, out, formula, known);
   },
-  /** x̄ = (g − mean g − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ w. */
-  layerNormBackward: (...[launch, [x, weight, grad], out, { eps }]: Parameters<GpuKernel<"layerNormBackward">>) => {
+  /** x̄ = (g − mean g − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ w, and the addend. */
+  layerNormBackward: (
+    ...[launch, [x, weight, grad, addend], out, { eps }]: Parameters<GpuKernel<"layerNormBackward">>
+  ) => {
     const { d, count } = rowsOf(x!);
     const stats = moments(launch, x!, eps);
     const known = { x: x!.cells, weight: weight!.cells, grad: grad!.cells, stats };
@@ -51,7 +53,9 @@ value = weighted / ${d};`,
     );
     const formula = `(grad[this.thread.x] * weight[column] - means[2 * row]
   - (x[this.thread.x] - ${MEAN}) * ${SCALE} * means[2 * row + 1]) * ${SCALE}`;
-    return cellsOfRows(launch, x!, out, formula, { ...known, means });
+    if (!addend) return cellsOfRows(launch, x!, out, formula, { ...known, means });
+    const both = `${formula} + addend[this.thread.x]`;
+    return cellsOfRows(launch, x!, out, both, { ...known, means, addend: addend.cells });
   },
   layerNormBackwardWeight: (...[launch, [x, grad], out, { eps }]: Parameters<GpuKernel<"layerNormBackwardWeight">>) => {
     const { d, count } = rowsOf(x!);

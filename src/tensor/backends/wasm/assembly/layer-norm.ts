@@ -9,6 +9,7 @@ const OUT = 0;
 const X = 1;
 const WEIGHT = 2;
 const BIAS = 3; // the gradient, in the backward kernels
+const ADDEND = 4; // of the gradient of x, or 0
 const ROWS = 5;
 const LENGTH = 6;
 const TILE_ROWS = 7;
@@ -139,7 +140,7 @@ function normalizeRow(x: usize, out: usize, mean: v128, scale: v128): void {
   }
 }
 
-/** x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight. */
+/** x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight, and the addend. */
 export function layerNormBackwardTile(tile: i32): void {
   begin(tile);
   for (let row = 0; row < rows; row++) findGradMeans(row);
@@ -188,6 +189,9 @@ function backwardRow(row: i32): void {
   const toX = rowOf(X) + row * bytes - out;
   const toGrad = rowOf(BIAS) + row * bytes - out;
   const toWeight = address(WEIGHT) - out;
+  const hasAddend = address(ADDEND) !== 0;
+  let addend = hasAddend ? rowOf(ADDEND) + row * bytes : ZEROS;
+  const step: usize = hasAddend ? 16 : 0;
   let at = out;
   let i = length;
   for (; i >= 8; i -= 8) {
@@ -195,13 +199,16 @@ function backwardRow(row: i32): void {
     const g1 = f32x4.mul(v128.load(at + toGrad, 16), v128.load(at + toWeight, 16));
     const left = backwardCells(standardized(at + toX, mean, scale), g0, scale, gradMean, alongMean);
     const right = backwardCells(standardized(at + toX + 16, mean, scale), g1, scale, gradMean, alongMean);
-    storePair(at, left, right);
+    storePair(at, f32x4.add(left, v128.load(addend)), f32x4.add(right, v128.load(addend, 16)));
     at += 32;
+    addend += step << 1;
   }
   for (; i > 0; i -= 4) {
     const g = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
-    storeLanes(at, backwardCells(standardized(at + toX, mean, scale), g, scale, gradMean, alongMean), i);
+    const share = backwardCells(standardized(at + toX, mean, scale), g, scale, gradMean, alongMean);
+    storeLanes(at, f32x4.add(share, v128.load(addend)), i);
     at += 16;
+    addend += step;
   }
 }
 

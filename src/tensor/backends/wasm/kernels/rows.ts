@@ -7,6 +7,7 @@ import { reduceRows, sumParts } from "./reductions.ts";
 import type { HostKernels, PlainKernel } from "./types.ts";
 
 /** Arguments of all kernels over rows. */
+const ADDEND = 4;
 const ROWS = 5;
 const LENGTH = 6;
 const TILE_ROWS = 7;
@@ -30,6 +31,7 @@ export const rows = {
   },
   layerNormBackward(device, inputs, out, { eps }) {
     device.floats[NUMBER] = eps;
+    device.ints[ADDEND] = 0; // unless there is one
     runRows(device, Kernel.layerNormBackward, inputs, out, inputs[0]!, PLAIN);
     return true;
   },
