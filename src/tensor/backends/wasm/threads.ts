@@ -17,7 +17,7 @@ const MOST_BY_DEFAULT = 16;
 const MOST = 128;
 
 /** Of each thread at first: a register tile, both packed operands of matmul, sums of one of its tiles, and some. */
-const SCRATCH_BYTES = 1_620_000;
+export const SCRATCH_BYTES = 1_620_000;
 
 /**
  * The threads that compute: the calling one and workers over the same memory. Results have the same bits for any

@@ -1,7 +1,5 @@
 // How products of matrices are cut into tiles.
 
-import type { WasmDevice } from "../device.ts";
-
 /** Panels of B of a tile (in scratch, and meant to stay in the second cache): 512 KiB. Those of A have as much. */
 const PANEL_CELLS = 131_072;
 const COLUMNS = 512;
@@ -23,6 +21,13 @@ const SPLIT_DEPTH = 240;
 const WHOLE_ROWS = 96;
 /** What is worth a call to a library. */
 const LIBRARY_FLOPS = 1e6;
+
+/** What a cut depends on beside the product. */
+export interface Machine {
+  readonly tileColumns: number;
+  readonly threads: { readonly count: number };
+  readonly library: number;
+}
 
 /** C = op(A) op(B) and what is done to its cells, by addresses; see `assembly/matmul.ts`. */
 export interface Product {
@@ -67,7 +72,7 @@ export function partsOf(
 
 /** Whether a BLAS library computes a product: where there is one and it pays. */
 export function goesToLibrary(
-  { library }: WasmDevice,
+  { library }: Machine,
   { m, n, k }: Pick<Product, "m" | "n" | "k">,
   items: number,
 ): boolean {
@@ -75,10 +80,10 @@ export function goesToLibrary(
 }
 
 /** Tiles that stay in the caches. */
-export function ownCut(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): Cut {
+export function ownCut(machine: Machine, product: Product, items: number, parts: number, partDepth: number): Cut {
   const { m, n } = product;
-  if (partDepth > LONG[kindOf(product)]) return longCut(device, product, items, parts, partDepth);
-  const columns = roundUp(n / leastColumnTiles(device, n, partDepth), device.tileColumns);
+  if (partDepth > LONG[kindOf(product)]) return longCut(machine, product, items, parts, partDepth);
+  const columns = roundUp(n / leastColumnTiles(machine, n, partDepth), machine.tileColumns);
   const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / partDepth));
   const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(LEAST_ROWS, TILE_FLOPS / (2 * partDepth * columns));
   const rows = roundUp(m / Math.ceil(m / Math.min(mostRows, wishedRows)), 6);
@@ -86,13 +91,13 @@ export function ownCut(device: WasmDevice, product: Product, items: number, part
 }
 
 /** The same where a tile takes the inner dimension in blocks. */
-function longCut(device: WasmDevice, product: Product, items: number, parts: number, partDepth: number): Cut {
+function longCut(machine: Machine, product: Product, items: number, parts: number, partDepth: number): Cut {
   const { m, n } = product;
   const depth = roundUp(partDepth / Math.ceil(partDepth / DEPTH[kindOf(product)]), 4);
-  const fewest = { rowTiles: Math.ceil(m / LONG_ROWS), columnTiles: leastColumnTiles(device, n, depth) };
-  const { rowTiles, columnTiles } = items * parts === 1 ? evenTiles(device, product, fewest) : fewest;
+  const fewest = { rowTiles: Math.ceil(m / LONG_ROWS), columnTiles: leastColumnTiles(machine, n, depth) };
+  const { rowTiles, columnTiles } = items * parts === 1 ? evenTiles(machine, product, fewest) : fewest;
   const rows = roundUp(m / rowTiles, 6);
-  return { items, parts, partDepth, rows, columns: roundUp(n / columnTiles, device.tileColumns), depth, library: 0 };
+  return { items, parts, partDepth, rows, columns: roundUp(n / columnTiles, machine.tileColumns), depth, library: 0 };
 }
 
 function kindOf({ transposeA }: Product): "plain" | "transposed" {
@@ -100,7 +105,7 @@ function kindOf({ transposeA }: Product): "plain" | "transposed" {
 }
 
 /** Where each copies that many steps of its columns of B. */
-function leastColumnTiles({ tileColumns }: WasmDevice, n: number, depth: number): number {
+function leastColumnTiles({ tileColumns }: Machine, n: number, depth: number): number {
   return Math.ceil(n / Math.min(COLUMNS, Math.floor(PANEL_CELLS / depth / tileColumns) * tileColumns));
 }
 
@@ -110,10 +115,12 @@ interface Tiles {
 }
 
 /** Enough large tiles for the threads to share them evenly; of the ways to cut them, the one that copies least. */
-function evenTiles({ threads: { count } }: WasmDevice, { m, n, transposeA }: Product, fewest: Tiles): Tiles {
+function evenTiles({ threads: { count } }: Machine, { m, n, transposeA }: Product, fewest: Tiles): Tiles {
   const copies = ({ rowTiles, columnTiles }: Tiles) => rowTiles * n + (transposeA ? columnTiles * m : 0);
-  const mostRowTiles = Math.min(Math.floor(m / LEAST_ROWS), fewest.rowTiles + count);
-  const mostColumnTiles = Math.min(Math.floor(n / LEAST_COLUMNS), fewest.columnTiles + count);
+  const most = (few: number, cells: number, least: number) =>
+    Math.min(few + count, Math.max(few, Math.floor(cells / least)));
+  const mostRowTiles = most(fewest.rowTiles, m, LEAST_ROWS);
+  const mostColumnTiles = most(fewest.columnTiles, n, LEAST_COLUMNS);
   let best: Tiles | null = null;
   for (let { rowTiles } = fewest; rowTiles <= mostRowTiles; rowTiles++)
     for (let { columnTiles } = fewest; columnTiles <= mostColumnTiles; columnTiles++) {
@@ -125,7 +132,7 @@ function evenTiles({ threads: { count } }: WasmDevice, { m, n, transposeA }: Pro
 }
 
 /** A tile for each thread, as square as it gets: a library copies both operands of each. */
-export function libraryCut({ library, threads }: WasmDevice, { m, n, k }: Product): Cut {
+export function libraryCut({ library, threads }: Machine, { m, n, k }: Product): Cut {
   let [rows, columns] = [m, n];
   let left = Math.min(threads.count, Math.floor((2 * m * n * k) / LIBRARY_FLOPS));
   for (let factor = 2; left > 1; factor++)
