@@ -36,7 +36,7 @@ const BATCH = 22; // (size, step of A, step of B) an axis, the last axis first
 
 /**
  * Scratch: one register tile, then the panels of B, those of A, and sums that wait for the next block of the inner
- * dimension, each panel's behind the other: C's own rows may lie so that they push each other out of the caches.
+ * dimension, each panel's behind the other: in C their rows lie far apart.
  */
 const B_BYTES: usize = 1 << 19;
 const A_BYTES: usize = 1 << 19;
