@@ -1,17 +1,14 @@
 import fc from "fast-check";
 import t from "tap";
-import { ownCut, type Product } from "../../src/tensor/backends/wasm/kernels/cut.ts";
+import { ownCut, type ProductSize } from "../../src/tensor/backends/wasm/kernels/cut.ts";
 import { SCRATCH_BYTES } from "../../src/tensor/backends/wasm/threads.ts";
 
 /** Bytes of the panels of one operand, and of a register tile; see `assembly/matmul.ts`. */
 const PANELS = 1 << 19;
 const REGISTER_TILE = 6 * 16 * 4;
 
-type Size = Pick<Product, "m" | "n" | "k" | "transposeA">;
-
-function cut(size: Size, count: number, tileColumns = 16) {
-  const none = { a: 0, b: 0, out: 0, bias: 0, residual: 0, gelu: false, transposeB: false };
-  return ownCut({ tileColumns, threads: { count }, library: 0 }, { ...none, ...size }, 1, 1, size.k);
+function cut(size: ProductSize, count: number, tileColumns = 16) {
+  return ownCut({ tileColumns, threads: { count }, library: 0 }, size, 1, 1, size.k);
 }
 
 t.test("tiles of a product fit into scratch, whatever its shape", async (t) => {
@@ -34,7 +31,7 @@ t.test("tiles of a product fit into scratch, whatever its shape", async (t) => {
 });
 
 t.test("large tiles come out even between the threads", async (t) => {
-  const tiles = (size: Size, count: number) => {
+  const tiles = (size: ProductSize, count: number) => {
     const { rows, columns } = cut(size, count);
     return [Math.ceil(size.m / rows), Math.ceil(size.n / columns)];
   };

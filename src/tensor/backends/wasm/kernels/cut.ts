@@ -29,20 +29,12 @@ export interface Machine {
   readonly library: number;
 }
 
-/** C = op(A) op(B) and what is done to its cells, by addresses; see `assembly/matmul.ts`. */
-export interface Product {
-  readonly a: number;
-  readonly b: number;
-  readonly out: number;
-  readonly bias: number;
-  readonly residual: number;
-  /** Whether GELU is taken of the results. */
-  readonly gelu: boolean;
+/** [m, n] = [m, k] [k, n], where the first one may be stored as [k, m]. */
+export interface ProductSize {
   readonly m: number;
   readonly n: number;
   readonly k: number;
   readonly transposeA: boolean;
-  readonly transposeB: boolean;
 }
 
 /** How a product is cut into tiles, and who computes them: a library's address, or 0. */
@@ -60,10 +52,7 @@ export interface Cut {
 }
 
 /** How many results of its own the inner dimension is cut into, and how long each of them is there. */
-export function partsOf(
-  { m, n, k }: Pick<Product, "m" | "n" | "k">,
-  items: number,
-): { parts: number; splitDepth: number } {
+export function partsOf({ m, n, k }: ProductSize, items: number): { parts: number; splitDepth: number } {
   const isSplit = items === 1 && m * n <= SPLIT_RESULTS && k >= 2 * SPLIT_DEPTH;
   const splits = isSplit ? Math.floor(k / SPLIT_DEPTH) : 1;
   const splitDepth = roundUp(k / splits, 4);
@@ -71,18 +60,14 @@ export function partsOf(
 }
 
 /** Whether a BLAS library computes a product: where there is one and it pays. */
-export function goesToLibrary(
-  { library }: Machine,
-  { m, n, k }: Pick<Product, "m" | "n" | "k">,
-  items: number,
-): boolean {
+export function goesToLibrary({ library }: Machine, { m, n, k }: ProductSize, items: number): boolean {
   return library !== 0 && items === 1 && 2 * m * n * k >= LIBRARY_FLOPS;
 }
 
 /** Tiles that stay in the caches. */
-export function ownCut(machine: Machine, product: Product, items: number, parts: number, partDepth: number): Cut {
-  const { m, n } = product;
-  if (partDepth > LONG[kindOf(product)]) return longCut(machine, product, items, parts, partDepth);
+export function ownCut(machine: Machine, size: ProductSize, items: number, parts: number, partDepth: number): Cut {
+  const { m, n } = size;
+  if (partDepth > LONG[kindOf(size)]) return longCut(machine, size, items, parts, partDepth);
   const columns = roundUp(n / leastColumnTiles(machine, n, partDepth), machine.tileColumns);
   const mostRows = Math.min(ROWS, Math.floor(PANEL_CELLS / partDepth));
   const wishedRows = parts > 1 && m <= WHOLE_ROWS ? m : Math.max(LEAST_ROWS, TILE_FLOPS / (2 * partDepth * columns));
@@ -91,16 +76,16 @@ export function ownCut(machine: Machine, product: Product, items: number, parts:
 }
 
 /** The same where a tile takes the inner dimension in blocks. */
-function longCut(machine: Machine, product: Product, items: number, parts: number, partDepth: number): Cut {
-  const { m, n } = product;
-  const depth = roundUp(partDepth / Math.ceil(partDepth / DEPTH[kindOf(product)]), 4);
+function longCut(machine: Machine, size: ProductSize, items: number, parts: number, partDepth: number): Cut {
+  const { m, n } = size;
+  const depth = roundUp(partDepth / Math.ceil(partDepth / DEPTH[kindOf(size)]), 4);
   const fewest = { rowTiles: Math.ceil(m / LONG_ROWS), columnTiles: leastColumnTiles(machine, n, depth) };
-  const { rowTiles, columnTiles } = items * parts === 1 ? evenTiles(machine, product, fewest) : fewest;
+  const { rowTiles, columnTiles } = items * parts === 1 ? evenTiles(machine, size, fewest) : fewest;
   const rows = roundUp(m / rowTiles, 6);
   return { items, parts, partDepth, rows, columns: roundUp(n / columnTiles, machine.tileColumns), depth, library: 0 };
 }
 
-function kindOf({ transposeA }: Product): "plain" | "transposed" {
+function kindOf({ transposeA }: ProductSize): "plain" | "transposed" {
   return transposeA ? "transposed" : "plain";
 }
 
@@ -115,7 +100,7 @@ interface Tiles {
 }
 
 /** Enough large tiles for the threads to share them evenly; of the ways to cut them, the one that copies least. */
-function evenTiles({ threads: { count } }: Machine, { m, n, transposeA }: Product, fewest: Tiles): Tiles {
+function evenTiles({ threads: { count } }: Machine, { m, n, transposeA }: ProductSize, fewest: Tiles): Tiles {
   const copies = ({ rowTiles, columnTiles }: Tiles) => rowTiles * n + (transposeA ? columnTiles * m : 0);
   const most = (few: number, cells: number, least: number) =>
     Math.min(few + count, Math.max(few, Math.floor(cells / least)));
@@ -132,7 +117,7 @@ function evenTiles({ threads: { count } }: Machine, { m, n, transposeA }: Produc
 }
 
 /** A tile for each thread, as square as it gets: a library copies both operands of each. */
-export function libraryCut({ library, threads }: Machine, { m, n, k }: Product): Cut {
+export function libraryCut({ library, threads }: Machine, { m, n, k }: ProductSize): Cut {
   let [rows, columns] = [m, n];
   let left = Math.min(threads.count, Math.floor((2 * m * n * k) / LIBRARY_FLOPS));
   for (let factor = 2; left > 1; factor++)

@@ -94,8 +94,7 @@ function copy(device: WasmDevice, shape: Shape, from: Path, to: Path): void {
     }
   }
   close();
-  if (at === 8 && cells > TILE_CELLS && fromStep === 1 && toStep === 1) at = cutRow(ints, cells);
-  if (at === 8) at = writeOneRow(ints);
+  if (at === 8) at = cutRow(ints, cells, fromStep === 1 && toStep === 1);
   const rows = Math.ceil(cells / ints[2]!);
   const tileRows = Math.max(1, Math.floor(TILE_CELLS / ints[2]!));
   ints[0] = to.address;
@@ -106,23 +105,15 @@ function copy(device: WasmDevice, shape: Shape, from: Path, to: Path): void {
   device.run(Kernel.copy, Math.ceil(rows / tileRows), NANOSECONDS * cells);
 }
 
-/** One long row becomes rows that share out evenly, where a number divides it. */
-function cutRow(ints: Int32Array, cells: number): number {
-  let length = TILE_CELLS;
+/** A single row is a run of rows as well: one, or several that share out evenly where a number divides a long one. */
+function cutRow(ints: Int32Array, cells: number, isDense: boolean): number {
+  let length = isDense ? Math.min(cells, TILE_CELLS) : cells;
   while (length > 256 && cells % length !== 0) length--;
-  if (cells % length !== 0) return 8;
+  if (cells % length !== 0) length = cells;
   ints[2] = length;
   ints[8] = cells / length;
   ints[9] = length;
   ints[10] = length;
-  return 11;
-}
-
-/** A single row is a run of one. */
-function writeOneRow(ints: Int32Array): number {
-  ints[8] = 1;
-  ints[9] = 0;
-  ints[10] = 0;
   return 11;
 }
 

@@ -2,7 +2,7 @@ import type { Operand } from "../../../backend.ts";
 import { type Shape, sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
-import { type Cut, goesToLibrary, libraryCut, ownCut, type Product, partsOf } from "./cut.ts";
+import { type Cut, goesToLibrary, libraryCut, ownCut, type ProductSize, partsOf } from "./cut.ts";
 import { elementwise } from "./elementwise.ts";
 import { transpose } from "./layout.ts";
 import { sumParts } from "./reductions.ts";
@@ -15,6 +15,18 @@ const LIBRARY = 21;
 const BATCH = 22;
 
 const FLOPS_PER_NANOSECOND = 40;
+
+/** C = op(A) op(B) and what is done to its cells, by addresses. */
+interface Product extends ProductSize {
+  readonly transposeB: boolean;
+  readonly a: number;
+  readonly b: number;
+  readonly out: number;
+  readonly bias: number;
+  readonly residual: number;
+  /** Whether GELU is taken of the results. */
+  readonly gelu: boolean;
+}
 
 export const linalg = {
   matmul(device, [a, b], out, flags) {
