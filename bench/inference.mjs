@@ -1,6 +1,6 @@
-// How long does ViLT-B/32 take for one pair? npm run bench -- inference [--runs 10] [--threads 1,2] [--json]
+// How long does ViLT-B/32 take for one pair? npm run bench -- inference [--runs 10] [--threads 1,2] [--pytorch PYTHON] [--json]
 // The whole model with random weights, one text of 40 tokens and one picture of 384 × 640, all 240 patches of it; without
-// BLAS and, where one is found, with it.
+// BLAS and, where one is found, with it. With a Python that has torch PyTorch computes the same, in turn with ours.
 import { parseArgs } from "node:util";
 import { noGrad } from "../dist/autograd/graph.js";
 import { randn } from "../dist/tensor/create.js";
@@ -10,12 +10,15 @@ import { syntheticTexts } from "../dist/train/synthetic-batch.js";
 import { getPreset, positionGrid } from "../dist/vilt/config.js";
 import { modelCost } from "../dist/vilt/cost.js";
 import { Vilt } from "../dist/vilt/model.js";
-import { median, printResults } from "./report.mjs";
+import { resultsBeside, startPytorch, stopPytorch } from "./pytorch.mjs";
+import { printResults } from "./report.mjs";
+import { timeInTurn } from "./turns.mjs";
 
 const { values: options } = parseArgs({
   options: {
     runs: { type: "string", default: "10" },
     threads: { type: "string", default: "1,2" },
+    pytorch: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -36,8 +39,8 @@ const config = {
 };
 
 const counts = options.threads.split(",").map(Number);
-const variants = ["wasm", ...libraries()].flatMap((device) =>
-  counts.map((threads) => ({ device, threads, times: [] })),
+const entries = ["wasm", ...libraries()].flatMap((device) =>
+  counts.map((threads) => ({ device, threads, run: (repeats) => infer(device, threads, repeats) })),
 );
 
 /** The device with a BLAS library, where there is one. */
@@ -50,22 +53,21 @@ function libraries() {
   }
 }
 
-for (let run = -2; run < Number(options.runs); run++)
-  for (const { device, threads, times } of variants) {
-    setBlas(device === "wasm" ? null : "auto");
-    setThreads(threads);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
-    const start = performance.now();
+/** Milliseconds of one of so many passes. */
+async function infer(device, threads, repeats) {
+  setBlas(device === "wasm" ? null : "auto");
+  setThreads(threads);
+  const start = performance.now();
+  for (let i = 0; i < repeats; i++) {
     const { pooled } = noGrad(() => ({ pooled: vilt.forward(input).pooled }));
     await pooled.data();
-    if (run >= 0) times.push(performance.now() - start);
     pooled.release();
   }
+  return (performance.now() - start) / repeats;
+}
 
-const results = variants.map(({ device, threads, times }) => {
-  const sorted = times.sort((a, b) => a - b);
-  const medianMs = median(sorted);
-  const timing = { medianMs, minMs: sorted[0], runs: sorted.length, gflops: flops / medianMs / 1e6 };
-  return { name: "inference", preset: "b32", device, threads, ...timing, config };
-});
-printResults(results, options.json);
+const work = { name: "inference", preset: "b32", config };
+const pytorch = await startPytorch(options.pytorch, { ...work, threads: Math.max(...counts) }, { PyTorch: {} });
+await timeInTurn([...entries, ...pytorch], { runs: Number(options.runs) });
+stopPytorch(pytorch);
+printResults(resultsBeside(entries, pytorch, { ...work, flops }), options.json);

@@ -1,10 +1,12 @@
 // How fast is the matrix product of the wasm device? npm run bench -- matmul [--runs 20] [--threads 1,2] [--json]
 // Square products, and those of one linear layer of the presets: forward x Wᵀ, and both gradients. The first row is the
-// innermost loop by itself, on one thread; it is timed between the products again and again.
+// innermost loop by itself, on one thread. It is timed in turn with each product: the clock and the neighbours of a machine
+// change from one second to the next, and what a product reaches of it is the median of what it reached in each round.
 import { parseArgs } from "node:util";
 import { createWasmBackend, hasFusedMultiplyAdd, setThreads } from "../dist/tensor/backends/wasm/index.js";
 import { compileMicroKernel } from "./matmul/micro-kernel.mjs";
-import { median, printResults } from "./report.mjs";
+import { printResults } from "./report.mjs";
+import { ratioOf, summarize, timeInTurn } from "./turns.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -38,64 +40,55 @@ function operand(shape) {
 }
 
 const counts = options.threads.split(",").map(Number);
+const columns = backend.device.tileColumns;
+const microKernel = await compileMicroKernel(hasFusedMultiplyAdd(), columns);
+
+/** An entry of `timeInTurn`. */
+function entry(multiply, threads) {
+  const run = (repeats) => {
+    setThreads(threads);
+    const start = performance.now();
+    for (let i = 0; i < repeats; i++) multiply();
+    return (performance.now() - start) / repeats;
+  };
+  return { threads, run };
+}
+
+const microTimes = [];
 
 async function measure([name, preset, m, n, k, transposeA, transposeB]) {
   const a = operand(transposeA ? [k, m] : [m, k]);
   const b = operand(transposeB ? [n, k] : [k, n]);
   const out = operand([m, n]);
-  // One run is long enough for the clock and for threads to come up: ten milliseconds or so.
-  const repeats = Math.max(1, Math.round(1.2e9 / (2 * m * n * k)));
+  const flops = 2 * m * n * k;
   const multiply = () => {
     backend.run("matmul", [a, b], out, { transposeA, transposeB });
     backend.settle();
   };
-  const times = new Map(counts.map((threads) => [threads, []]));
-  for (let run = -3; run < Number(options.runs); run++)
-    for (const threads of counts) {
-      setThreads(threads);
-      for (let i = 0; i < repeats; i++) multiply();
-      const start = performance.now();
-      for (let i = 0; i < repeats; i++) multiply();
-      if (run >= 0) times.get(threads).push((performance.now() - start) / repeats);
-      else await new Promise((resolve) => setTimeout(resolve, 20)); // lets the threads start
-    }
+  const micro = entry(microKernel.run, 1);
+  const entries = counts.map((threads) => entry(multiply, threads));
+  // All in one process, and the less time between two of them the better they compare.
+  await timeInTurn([micro, ...entries], { runs: Number(options.runs), pauseMs: 0, wakeMs: 10 });
   for (const { storage } of [a, b, out]) backend.release(storage);
+  microTimes.push(...micro.times);
   const config = { m, n, k, transposeA, transposeB, fusedMultiplyAdd: hasFusedMultiplyAdd() };
-  return counts.map((threads) => {
-    const sorted = times.get(threads).sort((x, y) => x - y);
-    const medianMs = median(sorted);
-    const gflops = (2 * m * n * k) / medianMs / 1e6;
-    return { name, preset, device: "wasm", threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops, config };
+  return entries.map(({ threads, times }) => {
+    const timesFirst = ratioOf(entries[0].times, times);
+    const shareOfInnermostLoop = (ratioOf(micro.times, times) * flops) / microKernel.flops;
+    return {
+      name,
+      preset,
+      device: "wasm",
+      threads,
+      ...summarize(times, flops),
+      timesFirst,
+      shareOfInnermostLoop,
+      config,
+    };
   });
 }
 
-const columns = backend.device.tileColumns;
-const microKernel = await compileMicroKernel(hasFusedMultiplyAdd(), columns);
-const microTimes = [];
-
-function timeMicroKernel() {
-  for (let run = 0; run < 5; run++) {
-    const start = performance.now();
-    microKernel.run();
-    microTimes.push(performance.now() - start);
-  }
-}
-
-/** Its row; the best that it reached is the limit. */
-function microResult() {
-  const sorted = microTimes.sort((x, y) => x - y);
-  const [minMs] = sorted;
-  const timing = { threads: 1, medianMs: median(sorted), minMs, runs: sorted.length };
-  const gflops = microKernel.flops / minMs / 1e6;
-  return { name: "innermost loop", preset: `6 × ${columns}`, device: "wasm", ...timing, gflops, config: {} };
-}
-
 const results = [];
-timeMicroKernel();
-for (const product of products) {
-  results.push(...(await measure(product)));
-  timeMicroKernel();
-}
-const limit = microResult();
-const shares = results.map((result) => ({ ...result, shareOfInnermostLoop: result.gflops / limit.gflops }));
-printResults([limit, ...shares], options.json);
+for (const product of products) results.push(...(await measure(product)));
+const micro = { name: "innermost loop", preset: `6 × ${columns}`, device: "wasm", threads: 1, config: {} };
+printResults([{ ...micro, ...summarize(microTimes, microKernel.flops) }, ...results], options.json);

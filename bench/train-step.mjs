@@ -1,6 +1,7 @@
 // How long does one step of pre-training take? npm run bench -- train-step --preset toy [--batch-size 32] [--runs 20]
-// [--threads 1,2] [--json]
+// [--threads 1,2] [--pytorch PYTHON] [--json]
 // One step: masked words and image–text matching (with --alignment also word–patch alignment) forward, backward, AdamW.
+// A run is a row of steps. With a Python that has torch PyTorch takes the same steps, in turn with ours.
 import { parseArgs } from "node:util";
 import { getBackend } from "../dist/tensor/backend.js";
 import { setThreads } from "../dist/tensor/devices.js";
@@ -10,7 +11,9 @@ import { trainingSettings } from "../dist/train/settings.js";
 import { syntheticBatch } from "../dist/train/synthetic-batch.js";
 import { getPreset, positionGrid } from "../dist/vilt/config.js";
 import { labelledWords } from "../dist/vilt/objectives/masked-language-modeling.js";
-import { median, printResults } from "./report.mjs";
+import { resultsBeside, startPytorch, stopPytorch } from "./pytorch.mjs";
+import { printResults } from "./report.mjs";
+import { timeInTurn } from "./turns.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -18,10 +21,13 @@ const { values: options } = parseArgs({
     "batch-size": { type: "string" },
     runs: { type: "string", default: "20" },
     threads: { type: "string", default: "1,2" },
+    pytorch: { type: "string" },
     alignment: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
+
+if (options.pytorch && options.alignment) throw new RangeError("PyTorch's side of a step has no alignment");
 
 const memoryBefore = process.memoryUsage.rss();
 const preset = getPreset(options.preset);
@@ -59,22 +65,17 @@ function flopsPerStep() {
 }
 
 const counts = options.threads.split(",").map(Number);
-const times = new Map(counts.map((threads) => [threads, []]));
 /** At least so many steps and milliseconds, until the engine has compiled what it runs. */
 const WARM_UP = { steps: 3, milliseconds: 2000 };
-/** Measured steps in a row: training does not stop in between, and a thread that has slept starts late. */
-const ROW = 5;
+/** Measured steps in a row take so long, as training does not stop in between. */
+const ROW_MS = 100;
 
-/** Milliseconds of each of so many steps; their sum is the time until all is computed. */
+/** Milliseconds of one of so many steps, until all is computed. */
 async function timeSteps(count) {
-  const times = [];
-  for (let n = 1; n <= count; n++) {
-    const start = performance.now();
-    await pretrainer.train(batch);
-    if (n === count) getBackend("wasm").settle();
-    times.push(performance.now() - start);
-  }
-  return times;
+  const start = performance.now();
+  for (let n = 0; n < count; n++) await pretrainer.train(batch);
+  getBackend("wasm").settle();
+  return (performance.now() - start) / count;
 }
 
 for (const threads of counts) {
@@ -85,21 +86,18 @@ for (const threads of counts) {
     if (n < WARM_UP.steps) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
   }
 }
-const runs = Number(options.runs);
-for (let run = 0; run < runs; run += ROW)
-  for (const threads of counts) {
-    setThreads(threads);
-    await timeSteps(1);
-    times.get(threads).push(...(await timeSteps(Math.min(ROW, runs - run))));
-  }
 /** Of the model, its optimiser and its steps, at their peak. */
 const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;
-const results = counts.map((threads) => {
-  const sorted = times.get(threads).sort((a, b) => a - b);
-  const medianMs = median(sorted);
-  const gflops = flopsPerStep() / medianMs / 1e6;
-  const timing = { threads, medianMs, minMs: sorted[0], runs: sorted.length, gflops };
-  return { name: "train-step", preset: options.preset, device: "wasm", ...timing, memoryMB, config };
+const entries = counts.map((threads) => {
+  const run = (steps) => {
+    setThreads(threads);
+    return timeSteps(steps);
+  };
+  return { device: "wasm", threads, run };
 });
-printResults(results, options.json);
-if (!options.json) console.log(`Memory that the model and its steps took at their peak: ${memoryMB.toFixed(0)} MB`);
+const work = { name: "train-step", preset: options.preset, config };
+const jobs = { PyTorch: { whole: false }, "PyTorch, whole last layer": { whole: true } };
+const pytorch = await startPytorch(options.pytorch, { ...work, threads: Math.max(...counts) }, jobs);
+await timeInTurn([...entries, ...pytorch], { runs: Number(options.runs), leastMs: ROW_MS });
+stopPytorch(pytorch);
+printResults(resultsBeside(entries, pytorch, { ...work, flops: flopsPerStep(), memoryMB }), options.json);

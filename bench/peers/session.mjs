@@ -2,26 +2,20 @@
 // in turn, so that all see the same load of the machine.
 import { rmSync } from "node:fs";
 import path from "node:path";
-import { median } from "../report.mjs";
+import { fileURLToPath } from "node:url";
+import { ContenderProcess } from "../process.mjs";
+import { summarize, timeInTurn } from "../turns.mjs";
 import { largestError } from "./compare.mjs";
+import { commandOf } from "./contenders.mjs";
 import { readArrays, writeData } from "./data.mjs";
-import { ContenderProcess } from "./process.mjs";
 import { flopsOf } from "./works.mjs";
 
 /** Preparing is not timed, but it ends: compiling, drawing, and three steps for the comparison. */
 const PREPARE_SECONDS = 180;
 /** Processes that prepare at a time. */
 const AT_A_TIME = 2;
-const WARM_UPS = 3;
-/** Short works are repeated until they take as long as this: the clock and the message are then small. */
-const LEAST_MS = 10;
-/** Between two contenders: threads of the one before stop looking for work. */
-const PAUSE_MS = 50;
-/**
- * Before each timed run a contender works about this long untimed: after the pause the system often starts a woken thread
- * on the core of the one that woke it, and takes some ten milliseconds to move it.
- */
-const WAKE_MS = 100;
+
+const here = fileURLToPath(new URL("./", import.meta.url));
 
 /**
  * Results of all contenders at one work, those without a time included.
@@ -57,8 +51,11 @@ export async function runWork(work, contenders, { folder, runs, seconds, log }) 
 /** Starts a contender and compares its answers with ours; what goes wrong becomes its failure. */
 async function prepare(entry, work, dataFile, ours) {
   const { contender, answersFile } = entry;
+  const { module, options } = contender;
+  const job = { module, options, work, dataFile, answersFile };
   try {
-    entry.process = await ContenderProcess.start(contender, { work, dataFile, answersFile }, PREPARE_SECONDS * 1000);
+    entry.process = await ContenderProcess.start(commandOf(contender, here), job, PREPARE_SECONDS * 1000);
+    entry.run = (...args) => entry.process.run(...args);
     if (ours) entry.largestError = largestError(ours, readArrays(answersFile));
   } catch (failure) {
     entry.failure = failure;
@@ -66,38 +63,15 @@ async function prepare(entry, work, dataFile, ours) {
   }
 }
 
-async function timeInTurn(entries, { runs, seconds }) {
-  const budget = seconds * 1000;
-  for (const entry of entries) Object.assign(entry, { times: [], spent: 0, repeats: 1 });
-  for (let round = -WARM_UPS; round < runs; round++)
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[(i + round + WARM_UPS) % entries.length]; // nobody always follows the same one
-      const isWarmUp = round < 0;
-      const isSpent = isWarmUp ? entry.spent > budget / 4 : entry.spent > budget && entry.times.length > 0;
-      if (entry.failure || isSpent) continue;
-      try {
-        const limit = Math.max(10 * budget, PREPARE_SECONDS * 1000);
-        const before = isWarmUp ? 0 : Math.round(WAKE_MS / entry.ms);
-        if (before > 0) await entry.process.run(before, limit);
-        const ms = await entry.process.run(entry.repeats, limit);
-        entry.ms = ms;
-        entry.spent += ms * entry.repeats;
-        if (isWarmUp) entry.repeats = Math.max(1, Math.round(LEAST_MS / ms));
-        else entry.times.push(ms);
-      } catch (failure) {
-        entry.failure = failure;
-      }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    }
-}
-
 function resultOf({ contender, process, failure, times, largestError }, work) {
   const { name, preset, kind, config, axis } = work;
   const facts = { ...process?.facts, contender: contender.contender, threads: contender.threads };
   const common = { name, preset, device: "", ...facts, ...(axis && { axis }), config: { kind, ...config } };
   if (failure) return { ...common, status: failure.status ?? "failed", note: failure.message };
-  const sorted = times.toSorted((a, b) => a - b);
-  const medianMs = median(sorted);
-  const timing = { medianMs, minMs: sorted[0], runs: sorted.length, gflops: flopsOf(work) / medianMs / 1e6 };
-  return { ...common, status: "timed", ...timing, ...(largestError !== undefined && { largestError }) };
+  return {
+    ...common,
+    status: "timed",
+    ...summarize(times, flopsOf(work)),
+    ...(largestError !== undefined && { largestError }),
+  };
 }

@@ -1,22 +1,10 @@
 """PyTorch, eager, as a contender: speaks what ../worker.mjs speaks. Reads and writes the same safetensors files."""
 
-import json
 import sys
-import time
 from pathlib import Path
 
-
-def reply(message):
-    print("\n" + json.dumps({"reply": message}), flush=True)
-
-
-try:
-    import torch
-except ImportError:
-    reply({"status": "not installed", "note": f"{sys.executable} has no torch; VILTGRAD_PYTHON names another"})
-    sys.exit(0)
-
 sys.path.insert(0, str(Path(__file__).parents[2] / "pytorch"))
+from turns import take_turns, torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from arrays import read_arrays, write_arrays  # noqa: E402
@@ -79,19 +67,13 @@ def inference(config, arrays):
     return lambda: {"hidden": run()}, run
 
 
-try:
-    job = json.loads(sys.argv[1])
-    work, threads = job["work"], job["options"]["threads"]
-    torch.set_num_threads(threads)
+def prepare(job):
+    work = job["work"]
+    torch.set_num_threads(job["options"]["threads"])
     kind = {"matmul": matmul, "block": block, "train": train, "inference": inference}[work["kind"]]
     answers, run = kind(work["config"], read_arrays(job["dataFile"]))
     write_arrays(job["answersFile"], answers())
-    reply({"version": torch.__version__, "device": "native"})
-    for line in sys.stdin:
-        repeats = int(line)
-        start = time.perf_counter()
-        for _ in range(repeats):
-            run()
-        reply({"ms": 1000 * (time.perf_counter() - start) / repeats})
-except Exception as error:  # every failure is a row of the table
-    reply({"status": "failed", "note": f"{type(error).__name__}: {error}"})
+    return {"version": torch.__version__, "device": "native"}, run
+
+
+take_turns(prepare)

@@ -1,11 +1,7 @@
-// The other end of worker.mjs: a contender's process, as a thing that can be asked to run.
+// A contender's process, as a thing that can be asked to run: the other end of peers/worker.mjs and of pytorch/turns.py.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { Cannot } from "./cannot.mjs";
-import { commandOf } from "./contenders.mjs";
-
-const here = fileURLToPath(new URL("./", import.meta.url));
 
 export class ContenderProcess {
   #child;
@@ -15,17 +11,18 @@ export class ContenderProcess {
   /** What it said of itself: version, device. */
   facts = {};
 
-  /** @throws {Cannot} when it has no answers within the limit, saying why */
-  static async start(contender, job, limitMs) {
-    const started = new ContenderProcess(contender, job);
+  /**
+   * @param command a program and what it begins with; the job follows as JSON
+   * @throws {Cannot} when it has no answers within the limit, saying why
+   */
+  static async start(command, job, limitMs) {
+    const started = new ContenderProcess(command, job);
     started.facts = await started.#reply(limitMs, "no answer");
     return started;
   }
 
-  constructor(contender, job) {
-    const { module, options } = contender;
-    const [program, ...args] = commandOf(contender, here);
-    this.#child = spawn(program, [...args, JSON.stringify({ ...job, module, options })]);
+  constructor([program, ...args], job) {
+    this.#child = spawn(program, [...args, JSON.stringify(job)]);
     this.#child.on("error", ({ code, message }) =>
       this.#end(
         code === "ENOENT" ? new Cannot(`there is no ${program}`, "not installed") : new Cannot(message, "failed"),
@@ -42,10 +39,12 @@ export class ContenderProcess {
     });
   }
 
-  /** Milliseconds of one run, the mean of so many. */
+  /** Milliseconds of one run, the mean of so many. What else it tells joins its facts. */
   async run(repeats, limitMs) {
     this.#child.stdin.write(`${repeats}\n`);
-    return (await this.#reply(limitMs, "a run had not ended")).ms;
+    const { ms, ...facts } = await this.#reply(limitMs, "a run had not ended");
+    Object.assign(this.facts, facts);
+    return ms;
   }
 
   stop() {
