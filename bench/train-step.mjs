@@ -70,10 +70,10 @@ const WARM_UP = { steps: 3, milliseconds: 2000 };
 /** Measured steps in a row take so long, as training does not stop in between. */
 const ROW_MS = 100;
 
-/** Milliseconds of one of so many steps, until all is computed. */
+/** Milliseconds of one of so many steps, until all is computed; each uploads the batch of the next, as in a training. */
 async function timeSteps(count) {
   const start = performance.now();
-  for (let n = 0; n < count; n++) await pretrainer.train(batch);
+  for (let n = 0; n < count; n++) await pretrainer.train(batch, async () => pretrainer.upload(batch));
   getBackend("wasm").settle();
   return (performance.now() - start) / count;
 }

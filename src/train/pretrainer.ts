@@ -5,7 +5,7 @@ import type { Placement } from "../tensor/create.ts";
 import { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ViltConfig, WordPatchAlignmentConfig } from "../vilt/config.ts";
-import { ViltForPretraining } from "../vilt/pretraining.ts";
+import { type PretrainingBatch, ViltForPretraining } from "../vilt/pretraining.ts";
 import { type HostBatch, uploadBatch } from "./batches.ts";
 import { descend } from "./descend.ts";
 import { countCorrect } from "./metrics.ts";
@@ -44,6 +44,8 @@ export class Pretrainer {
   readonly optimizer: AdamW;
   readonly #schedule: Schedule;
   readonly #rng: Rng;
+  /** What has been uploaded for the next step. */
+  #next: { readonly batch: HostBatch; readonly input: PretrainingBatch } | null = null;
 
   constructor(readonly options: PretrainerOptions) {
     const { settings, seed, model, placement } = options;
@@ -61,25 +63,51 @@ export class Pretrainer {
     return this.optimizer.stepCount;
   }
 
+  /** Uploads a batch before its step, which then begins with computing; `train` uploads what has not been. */
+  upload(batch: HostBatch): void {
+    if (this.#next) giveBack(this.#next.input);
+    const input = uploadBatch(batch, this.options.placement);
+    for (const pictures of picturesOf(input)) pictures.keep();
+    this.#next = { batch, input };
+  }
+
+  #uploaded(batch: HostBatch): PretrainingBatch {
+    if (this.#next?.batch !== batch) this.upload(batch);
+    const { input } = this.#next!;
+    this.#next = null;
+    return input;
+  }
+
   /**
    * One step: forward twice, backward once, clip, update.
    *
    * @param meanwhile done once the step is queued and counted, before its results are waited for; it must not fail
    */
   async train(batch: HostBatch, meanwhile?: () => Promise<unknown>): Promise<StepMetrics> {
-    const { settings, wordPatchAlignment, placement } = this.options;
+    const { settings, wordPatchAlignment } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
+    const input = this.#uploaded(batch);
     let losses!: Losses;
     const lossOf = () => {
       const rng = this.#rng.split(`step/${this.step}`);
-      losses = this.model.losses(uploadBatch(batch, placement), { rng, wordPatchAlignment });
+      losses = this.model.losses(input, { rng, wordPatchAlignment });
       keepResults(losses);
       return losses.total;
     };
     const { clipNorm } = settings;
-    const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm, meanwhile });
-    return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
+    try {
+      const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm, meanwhile });
+      return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
+    } finally {
+      giveBack(input);
+    }
   }
+}
+
+const picturesOf = ({ pixelValues, matchingPixelValues }: PretrainingBatch) => [pixelValues, matchingPixelValues];
+
+function giveBack(input: PretrainingBatch): void {
+  for (const pictures of picturesOf(input)) pictures.release("the training step, which was over");
 }
 
 type Losses = ReturnType<ViltForPretraining["losses"]>;

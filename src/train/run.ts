@@ -122,7 +122,11 @@ export async function train(run: Run, { checkpointEvery, onStep, shouldStop }: T
     await saveCheckpoint(path.join(run.folder, CHECKPOINT_FILE), pretrainer, state);
   };
   const { steps } = state.settings;
-  const ahead = new Lookahead((step) => batches.at(step), steps);
+  const ahead = new Lookahead(async (step) => {
+    const batch = await batches.at(step);
+    pretrainer.upload(batch);
+    return batch;
+  }, steps);
   while (pretrainer.step < steps) {
     // A step may be computed without a pause: without this one no signal and no timer would ever be served.
     await setImmediate();

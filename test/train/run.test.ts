@@ -148,10 +148,12 @@ t.test("a loss that is no number stops the run, names the step and keeps the che
     [{ gradNorm: Infinity }, /^step 6: the loss is \d.* length Infinity; the last checkpoint is kept/],
   ] as const) {
     const breaks = new Proxy(pretrainer, {
-      get: (target, key) =>
-        key === "train"
-          ? async (...step: Parameters<typeof target.train>) => ({ ...(await target.train(...step)), ...broken })
-          : Reflect.get(target, key, target),
+      get: (target, key) => {
+        if (key === "train")
+          return async (...step: Parameters<typeof target.train>) => ({ ...(await target.train(...step)), ...broken });
+        const value = Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
     });
     await t.rejects(train({ ...run, pretrainer: breaks }, { checkpointEvery: 1 }), { name: "DataError", message });
     t.ok(checkpointIn(folder).equals(before));

@@ -1,6 +1,6 @@
 // Reading and adding through indices. The host has checked that all indices are in range.
 
-import { address, int, storeLanes } from "./job";
+import { address, clear, int, storeLanes } from "./job";
 
 const OUT = 0;
 const FROM = 1;
@@ -34,7 +34,7 @@ export function scatterAddTile(tile: i32): void {
   const stride = <usize>width << 2;
   let out = address(OUT) + (<usize>first << 2);
   for (let row = int(TABLE_ROWS); row > 0; row--) {
-    memory.fill(out, 0, <usize>columns << 2);
+    clear(out, columns);
     out += stride;
   }
   let from = address(FROM) + (<usize>first << 2);
