@@ -14,7 +14,7 @@ import { Rng } from "../dist/tensor/rng.js";
 import { scope } from "../dist/tensor/scope.js";
 import { getPreset } from "../dist/vilt/config.js";
 import { EncoderLayer } from "../dist/vilt/encoder-layer.js";
-import { median, printResults } from "./report.mjs";
+import { median, printResults } from "./harness/report.mjs";
 
 const { values: options } = parseArgs({
   options: {

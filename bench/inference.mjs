@@ -10,9 +10,9 @@ import { syntheticTexts } from "../dist/train/synthetic-batch.js";
 import { getPreset, positionGrid } from "../dist/vilt/config.js";
 import { modelCost } from "../dist/vilt/cost.js";
 import { Vilt } from "../dist/vilt/model.js";
-import { resultsBeside, startPytorch, stopPytorch } from "./pytorch.mjs";
-import { printResults } from "./report.mjs";
-import { timeInTurn } from "./turns.mjs";
+import { resultsBeside, startPytorch, stopPytorch } from "./harness/pytorch.mjs";
+import { printResults } from "./harness/report.mjs";
+import { timeInTurn } from "./harness/turns.mjs";
 
 const { values: options } = parseArgs({
   options: {

@@ -4,9 +4,9 @@
 // change from one second to the next, and what a product reaches of it is the median of what it reached in each round.
 import { parseArgs } from "node:util";
 import { createWasmBackend, hasFusedMultiplyAdd, setThreads } from "../dist/tensor/backends/wasm/index.js";
+import { printResults } from "./harness/report.mjs";
+import { ratioOf, summarize, timeInTurn } from "./harness/turns.mjs";
 import { compileMicroKernel } from "./matmul/micro-kernel.mjs";
-import { printResults } from "./report.mjs";
-import { ratioOf, summarize, timeInTurn } from "./turns.mjs";
 
 const { values: options } = parseArgs({
   options: {

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { median, printResults } from "./report.mjs";
+import { median, printResults } from "./harness/report.mjs";
 
 const { values: options } = parseArgs({
   options: { runs: { type: "string", default: "15" }, json: { type: "boolean", default: false } },

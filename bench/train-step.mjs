@@ -11,9 +11,9 @@ import { trainingSettings } from "../dist/train/settings.js";
 import { syntheticBatch } from "../dist/train/synthetic-batch.js";
 import { getPreset, positionGrid } from "../dist/vilt/config.js";
 import { labelledWords } from "../dist/vilt/objectives/masked-language-modeling.js";
-import { resultsBeside, startPytorch, stopPytorch } from "./pytorch.mjs";
-import { printResults } from "./report.mjs";
-import { timeInTurn } from "./turns.mjs";
+import { resultsBeside, startPytorch, stopPytorch } from "./harness/pytorch.mjs";
+import { printResults } from "./harness/report.mjs";
+import { timeInTurn } from "./harness/turns.mjs";
 
 const { values: options } = parseArgs({
   options: {

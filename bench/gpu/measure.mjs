@@ -1,7 +1,7 @@
 // What `npm run bench -- gpu` times, in Node and on its page: the same works on every device, one after the other.
 import * as v from "../../dist/browser.js";
 import { syntheticBatch } from "../../dist/train/synthetic-batch.js";
-import { median } from "../report.mjs";
+import { median } from "../harness/report.mjs";
 
 /** Runs before anything is timed: kernels are compiled, memory is taken. */
 const WARM_UP = 2;

@@ -1,4 +1,4 @@
-import { Cannot } from "../cannot.mjs";
+import { Cannot } from "../harness/cannot.mjs";
 
 /** Of a result's largest number. Contenders sum in float32 in orders of their own; a mistake is orders of magnitude larger. */
 export const TOLERANCE = 1e-4;

@@ -3,8 +3,8 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { ContenderProcess } from "../process.mjs";
-import { summarize, timeInTurn } from "../turns.mjs";
+import { ContenderProcess } from "../harness/process.mjs";
+import { summarize, timeInTurn } from "../harness/turns.mjs";
 import { largestError } from "./compare.mjs";
 import { commandOf } from "./contenders.mjs";
 import { readArrays, writeData } from "./data.mjs";

@@ -1,4 +1,4 @@
-"""A contender's side of a measurement in turn: what ../process.mjs speaks. Each reply is a line of standard output,
+"""A contender's side of a measurement in turn: what ../harness/process.mjs speaks. Each reply is a line of standard output,
 {"reply": ...}; everything else there is noise of a library."""
 
 import json
@@ -14,7 +14,7 @@ def reply(message):
 try:
     import torch
 except ImportError:
-    reply({"status": "not installed", "note": f"{sys.executable} has no torch; VILTGRAD_PYTHON names another"})
+    reply({"status": "not installed", "note": f"{sys.executable} has no torch"})
     sys.exit(0)
 
 

@@ -1,6 +1,6 @@
 // gpu.js alone: the matrix product of its README, one thread of the kernel a result, in the mode it is given.
 import gpujs from "gpu.js";
-import { kindOf } from "../../cannot.mjs";
+import { kindOf } from "../../harness/cannot.mjs";
 
 export const packageName = "gpu.js";
 

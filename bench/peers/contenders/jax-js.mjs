@@ -1,6 +1,6 @@
 // jax-js on its wasm device, compiled by its jit. Functions own their arguments there: `.ref` keeps an array for another
 // use. Weights are [in, out], and each is used once.
-import { kindOf } from "../../cannot.mjs";
+import { kindOf } from "../../harness/cannot.mjs";
 import { lossesOf, mapped, split, transposed } from "../data.mjs";
 import { offerWebWorkers } from "./web-worker.mjs";
 

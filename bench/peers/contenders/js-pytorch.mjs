@@ -2,7 +2,7 @@
 // CrossEntropyLoss and Adam (without bias correction). Attention is put together here: its own is causal, and the
 // gradient of its Softmax is wrong where the last two axes have one length, as those of scores have.
 import { torch } from "js-pytorch";
-import { Cannot, kindOf } from "../../cannot.mjs";
+import { Cannot, kindOf } from "../../harness/cannot.mjs";
 import { lossesOf, mapped, split, transposed } from "../data.mjs";
 
 export const packageName = "js-pytorch";

@@ -1,6 +1,6 @@
 // onnxruntime-node on its CPU provider, with all of its graph optimisations. It has no gradients.
 import ort from "onnxruntime-node";
-import { kindOf } from "../../cannot.mjs";
+import { kindOf } from "../../harness/cannot.mjs";
 import { split } from "../data.mjs";
 import { onnxModel } from "./onnx-graph.mjs";
 

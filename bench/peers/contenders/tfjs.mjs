@@ -3,7 +3,7 @@
 // of its matMul transposes; `tuned` puts one in its place that transposes first, which is many times as fast.
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-wasm";
-import { kindOf } from "../../cannot.mjs";
+import { kindOf } from "../../harness/cannot.mjs";
 import { lossesOf, mapped, split, transposed } from "../data.mjs";
 
 export const packageName = "@tensorflow/tfjs";

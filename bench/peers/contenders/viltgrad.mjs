@@ -14,7 +14,7 @@ import { fromArray } from "../../../dist/tensor/create.js";
 import { setBlas, setThreads } from "../../../dist/tensor/devices.js";
 import { scope } from "../../../dist/tensor/scope.js";
 import { Encoder } from "../../../dist/vilt/encoder.js";
-import { Cannot, kindOf } from "../../cannot.mjs";
+import { Cannot, kindOf } from "../../harness/cannot.mjs";
 import { lossesOf, mapped, split } from "../data.mjs";
 
 export async function prepare(work, data, { threads, blas }) {

@@ -50,9 +50,10 @@ export async function timeInTurn(entries, options) {
     }
 }
 
-/** The median of one side's times over the other's in the same rounds. */
+/** The median of one side's times over the other's in the same rounds: those that both took part in are the first ones. */
 export function ratioOf(times, others) {
-  return median(times.map((ms, round) => ms / others[round]));
+  const rounds = Math.min(times.length, others.length);
+  return median(times.slice(0, rounds).map((ms, round) => ms / others[round]));
 }
 
 /** What stands in a result: milliseconds and the rate of so many floating-point operations a run. */

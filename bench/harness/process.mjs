@@ -1,4 +1,4 @@
-// A contender's process, as a thing that can be asked to run: the other end of peers/worker.mjs and of pytorch/turns.py.
+// A contender's process, as a thing that can be asked to run: the other end of ../peers/worker.mjs and of ../pytorch/turns.py.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { Cannot } from "./cannot.mjs";
