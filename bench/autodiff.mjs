@@ -14,7 +14,8 @@ import { Rng } from "../dist/tensor/rng.js";
 import { scope } from "../dist/tensor/scope.js";
 import { getPreset } from "../dist/vilt/config.js";
 import { EncoderLayer } from "../dist/vilt/encoder-layer.js";
-import { median, printResults } from "./harness/report.mjs";
+import { printResults } from "./harness/report.mjs";
+import { summarize } from "./harness/turns.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -43,8 +44,8 @@ function times(bodies, repeats = 1) {
     }
   return Object.fromEntries(
     Object.entries(samples).map(([name, list]) => {
-      const sorted = list.sort((a, b) => a - b);
-      return [name, { medianMs: median(sorted), minMs: sorted[0], runs: sorted.length }];
+      const { gflops, ...timing } = summarize(list, 0);
+      return [name, timing];
     }),
   );
 }

@@ -1,4 +1,5 @@
-// How long does ViLT-B/32 take for one pair? npm run bench -- inference [--runs 10] [--threads 1,2] [--pytorch PYTHON] [--json]
+// How long does ViLT-B/32 take for one pair?
+// npm run bench -- inference [--runs 10] [--threads 1,2] [--pytorch PYTHON] [--json]
 // The whole model with random weights, one text of 40 tokens and one picture of 384 × 640, all 240 patches of it; without
 // BLAS and, where one is found, with it. With a Python that has torch PyTorch computes the same, in turn with ours.
 import { parseArgs } from "node:util";
@@ -66,8 +67,8 @@ async function infer(device, threads, repeats) {
   return (performance.now() - start) / repeats;
 }
 
-const work = { name: "inference", preset: "b32", config };
+const work = { name: "inference", preset: "b32", config, flops };
 const pytorch = await startPytorch(options.pytorch, { ...work, threads: Math.max(...counts) }, { PyTorch: {} });
 await timeInTurn([...entries, ...pytorch], { runs: Number(options.runs) });
 stopPytorch(pytorch);
-printResults(resultsBeside(entries, pytorch, { ...work, flops }), options.json);
+printResults(resultsBeside(entries, pytorch, work), options.json);

@@ -68,7 +68,7 @@ async function measure([name, preset, m, n, k, transposeA, transposeB]) {
   const micro = entry(microKernel.run, 1);
   const entries = counts.map((threads) => entry(multiply, threads));
   // All in one process, and the less time between two of them the better they compare.
-  await timeInTurn([micro, ...entries], { runs: Number(options.runs), pauseMs: 0, wakeMs: 10 });
+  await timeInTurn([micro, ...entries], { runs: Number(options.runs), pauseMs: 0, wakeMs: 20 });
   for (const { storage } of [a, b, out]) backend.release(storage);
   microTimes.push(...micro.times);
   const config = { m, n, k, transposeA, transposeB, fusedMultiplyAdd: hasFusedMultiplyAdd() };

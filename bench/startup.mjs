@@ -3,7 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { median, printResults } from "./harness/report.mjs";
+import { printResults } from "./harness/report.mjs";
+import { summarize } from "./harness/turns.mjs";
 
 const { values: options } = parseArgs({
   options: { runs: { type: "string", default: "15" }, json: { type: "boolean", default: false } },
@@ -13,6 +14,5 @@ const program = fileURLToPath(new URL("startup/program.mjs", import.meta.url));
 const once = () => Number(spawnSync(process.execPath, [program], { encoding: "utf8" }).stdout);
 
 once(); // what the system reads for the first time
-const sorted = Array.from({ length: Number(options.runs) }, once).sort((a, b) => a - b);
-const timing = { threads: 1, medianMs: median(sorted), minMs: sorted[0], runs: sorted.length, gflops: 0 };
+const timing = { threads: 1, ...summarize(Array.from({ length: Number(options.runs) }, once), 0) };
 printResults([{ name: "import to first tensor", preset: "", device: "wasm", ...timing }], options.json);

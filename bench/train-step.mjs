@@ -55,20 +55,20 @@ config.lastLayerTokens = config.maskedTokens + batchSize * (readsAll ? N : 1);
 config.lastLayerQueries = [1 + Math.max(...places.map((place) => place % model.maxTextLength)), readsAll ? N : 1];
 
 /** Products of matrices in forward and backward, 2 for a multiply-add (backward counts twice the forward). */
-function flopsPerStep() {
+function flopsPerStep({ lastLayerTokens, lastLayerQueries }) {
   const [d, L] = [model.hiddenSize, model.numLayers];
   const rest = (1 + 2 * model.mlpRatio) * d * d; // of a token, after the attention
   const pass = patches * 3 * model.patchSize ** 2 * d + L * 3 * N * d * d + (L - 1) * N * (2 * N * d + rest);
-  const last = config.lastLayerQueries.reduce((sum, queries) => sum + 2 * N * queries * d, 0);
+  const last = lastLayerQueries.reduce((sum, queries) => sum + 2 * N * queries * d, 0);
   const heads = config.maskedTokens * (d * d + d * model.vocabularySize) + batchSize * (d * d + 2 * d);
-  return 6 * (batchSize * (2 * pass + last) + config.lastLayerTokens * rest + heads);
+  return 6 * (batchSize * (2 * pass + last) + lastLayerTokens * rest + heads);
 }
 
 const counts = options.threads.split(",").map(Number);
 /** At least so many steps and milliseconds, until the engine has compiled what it runs. */
 const WARM_UP = { steps: 3, milliseconds: 2000 };
-/** Measured steps in a row take so long, as training does not stop in between. */
-const ROW_MS = 100;
+/** Measured steps in a row take at least so long, as training does not stop in between. */
+const ROW_MS = 200;
 
 /** Milliseconds of one of so many steps, until all is computed; each uploads the batch of the next, as in a training. */
 async function timeSteps(count) {
@@ -86,8 +86,6 @@ for (const threads of counts) {
     if (n < WARM_UP.steps) await new Promise((resolve) => setTimeout(resolve, 50)); // lets the threads start
   }
 }
-/** Of the model, its optimiser and its steps, at their peak. */
-const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;
 const entries = counts.map((threads) => {
   const run = (steps) => {
     setThreads(threads);
@@ -95,9 +93,15 @@ const entries = counts.map((threads) => {
   };
   return { device: "wasm", threads, run };
 });
-const work = { name: "train-step", preset: options.preset, config };
-const jobs = { PyTorch: { whole: false }, "PyTorch, whole last layer": { whole: true } };
+const work = { name: "train-step", preset: options.preset, config, flops: flopsPerStep(config) };
+const wholeConfig = { ...config, lastLayerTokens: 2 * batchSize * N, lastLayerQueries: [N, N] };
+const jobs = {
+  PyTorch: { whole: false },
+  "PyTorch, whole last layer": { whole: true, config: wholeConfig, flops: flopsPerStep(wholeConfig) },
+};
 const pytorch = await startPytorch(options.pytorch, { ...work, threads: Math.max(...counts) }, jobs);
 await timeInTurn([...entries, ...pytorch], { runs: Number(options.runs), leastMs: ROW_MS });
+/** Of the model, its optimiser and its steps, at their peak. */
+const memoryMB = process.resourceUsage().maxRSS / 1e3 - memoryBefore / 1e6;
 stopPytorch(pytorch);
-printResults(resultsBeside(entries, pytorch, { ...work, flops: flopsPerStep(), memoryMB }), options.json);
+printResults(resultsBeside(entries, pytorch, { ...work, memoryMB }), options.json);

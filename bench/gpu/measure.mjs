@@ -1,7 +1,7 @@
 // What `npm run bench -- gpu` times, in Node and on its page: the same works on every device, one after the other.
 import * as v from "../../dist/browser.js";
 import { syntheticBatch } from "../../dist/train/synthetic-batch.js";
-import { median } from "../harness/report.mjs";
+import { summarize } from "../harness/turns.mjs";
 
 /** Runs before anything is timed: kernels are compiled, memory is taken. */
 const WARM_UP = 2;
@@ -35,10 +35,9 @@ async function timed({ name, config, flops, bytes, times = 1, prepare }, device,
   }
   const counters = isGpu ? perRun(v.gpuCounters(device), runs) : null;
   release();
-  const sorted = samples.sort((a, b) => a - b);
-  const medianMs = median(sorted);
-  const rates = { gflops: (flops ?? 0) / medianMs / 1e6, gigabytesPerSecond: (bytes ?? 0) / medianMs / 1e6 };
-  return { name, device, medianMs, minMs: sorted[0], runs, ...rates, config, counters };
+  const timing = summarize(samples, flops ?? 0);
+  const gigabytesPerSecond = (bytes ?? 0) / timing.medianMs / 1e6;
+  return { name, device, ...timing, gigabytesPerSecond, config, counters };
 }
 
 /** Counts of one run; levels as they are. */

@@ -1,23 +1,26 @@
-// A contender's process, as a thing that can be asked to run: the other end of ../peers/worker.mjs and of ../pytorch/turns.py.
+// A contender's process, as a thing that can be asked to run: the other end of peers/worker.mjs and of pytorch/turns.py.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { Cannot } from "./cannot.mjs";
+
+/** Preparing is not timed, but it ends: reading weights, compiling, and three steps for the comparison. */
+const PREPARE_SECONDS = 180;
 
 export class ContenderProcess {
   #child;
   #errors = "";
   #waiting = null;
   #ended = null;
-  /** What it said of itself: version, device. */
+  /** What it said of itself: its version and device, with a run the memory that it took. */
   facts = {};
 
   /**
    * @param command a program and what it begins with; the job follows as JSON
-   * @throws {Cannot} when it has no answers within the limit, saying why
+   * @throws {Cannot} when it has no answers in time, saying why
    */
-  static async start(command, job, limitMs) {
+  static async start(command, job) {
     const started = new ContenderProcess(command, job);
-    started.facts = await started.#reply(limitMs, "no answer");
+    started.facts = await started.#reply(PREPARE_SECONDS * 1000, "no answer");
     return started;
   }
 

@@ -9,14 +9,13 @@ import { ContenderProcess } from "./process.mjs";
 import { ratioOf, summarize } from "./turns.mjs";
 
 const folder = fileURLToPath(new URL("../pytorch/", import.meta.url));
-const PREPARE_MS = 300_000;
 
 /**
  * Entries for `timeInTurn`, none without a program.
  *
  * @param python the program, which has torch
- * @param work `name`, `preset`, `config` of what is timed, and how many `threads`
- * @param jobs what each process is asked, by the name that it has in results
+ * @param work `name`, `preset`, `config` of what is timed, its operations as `flops`, and how many `threads`
+ * @param jobs by the name that each process has in results, what it is told, and where it differs from the work
  */
 export async function startPytorch(python, work, jobs) {
   if (python === undefined) return [];
@@ -34,7 +33,7 @@ function giveUp(error) {
   process.exit(2);
 }
 
-async function prepare(python, { threads, ...work }, jobs) {
+async function prepare(python, { threads, flops, ...work }, jobs) {
   const temporary = mkdtempSync(path.join(tmpdir(), "viltgrad-bench-"));
   const numbers = path.join(temporary, "numbers.safetensors");
   const command = [python, path.join(folder, `${work.name.replace("-", "_")}.py`)];
@@ -42,12 +41,9 @@ async function prepare(python, { threads, ...work }, jobs) {
   try {
     execFileSync(process.execPath, [path.join(folder, "numbers.mjs"), JSON.stringify(work), numbers]);
     for (const [name, job] of Object.entries(jobs)) {
-      const other = await ContenderProcess.start(
-        command,
-        { ...job, config: work.config, threads, numbers },
-        PREPARE_MS,
-      );
-      entries.push({ name, threads, process: other, run: (...args) => other.run(...args) });
+      const own = { config: work.config, flops, ...job };
+      const contender = await ContenderProcess.start(command, { ...own, threads, numbers });
+      entries.push({ ...own, name, threads, contender, run: (...args) => contender.run(...args).catch(giveUp) });
     }
     return entries;
   } catch (error) {
@@ -59,23 +55,22 @@ async function prepare(python, { threads, ...work }, jobs) {
 }
 
 export function stopPytorch(entries) {
-  for (const { process } of entries) process.stop();
+  for (const { contender } of entries) contender.stop();
 }
 
-/**
- * The results of viltgrad's entries, each with PyTorch's times over its own, and those of PyTorch. What went wrong in one
- * of them ends the benchmark.
- */
+/** The results of viltgrad's entries, each with the times of PyTorch with as many threads over its own, and PyTorch's. */
 export function resultsBeside(entries, pytorch, { flops, memoryMB, ...work }) {
-  for (const { failure } of [...entries, ...pytorch]) if (failure) giveUp(failure);
+  const timesFirst = (times) => ratioOf(entries[0].times, times);
   const ours = entries.map(({ device, threads, times }) => {
-    const timeOverOurs = Object.fromEntries(pytorch.map((other) => [other.name, ratioOf(other.times, times)]));
-    return { ...work, device, threads, ...summarize(times, flops), memoryMB, timeOverOurs };
+    const equals = pytorch.filter((other) => other.threads === threads);
+    const timeOverOurs = Object.fromEntries(equals.map((other) => [other.name, ratioOf(other.times, times)]));
+    const timing = { ...summarize(times, flops), timesFirst: timesFirst(times) };
+    return { ...work, device, threads, ...timing, memoryMB, timeOverOurs };
   });
-  const theirs = pytorch.map(({ name, threads, times, process }) => {
-    const { version, largestError, memoryBeforeMB, peakMB } = process.facts;
+  const theirs = pytorch.map(({ name, config, flops, threads, times, contender }) => {
+    const { version, largestError, memoryBeforeMB, peakMB } = contender.facts;
     const facts = { device: `${name} (${version})`, threads, memoryMB: peakMB - memoryBeforeMB, largestError };
-    return { ...work, ...facts, ...summarize(times, flops) };
+    return { ...work, config, ...facts, ...summarize(times, flops), timesFirst: timesFirst(times) };
   });
   return [...ours, ...theirs];
 }

@@ -1,23 +1,16 @@
 // What a session found, for people: a table for each work, and why some have no number.
 
-/** The one that ratios are to: viltgrad without BLAS, with the most threads. */
-export function baselineOf(results) {
-  const ours = results.filter(({ contender, status }) => contender === "viltgrad" && status === "timed");
-  return ours.reduce((most, result) => (result.threads > most.threads ? result : most));
-}
-
 export function printTables(results) {
   for (const name of new Set(results.map((result) => result.name))) {
     const rows = results.filter((result) => result.name === name && result.status === "timed");
-    const ours = baselineOf(rows);
-    console.log(`\n${name}: ${shapeOf(ours.config)}`);
+    console.log(`\n${name}: ${shapeOf(rows[0].config)}`);
     console.table(
       rows
         .toSorted((a, b) => a.medianMs - b.medianMs)
-        .map(({ contender, device, threads, medianMs, minMs, runs, gflops, largestError }) => ({
+        .map(({ contender, device, threads, medianMs, minMs, runs, gflops, timeOverOurs, largestError }) => ({
           ...{ contender, device, threads, "median ms": medianMs.toFixed(2), "min ms": minMs.toFixed(2), runs },
           "GFLOP/s": gflops.toFixed(1),
-          [`time over ours (${ours.threads} threads)`]: (medianMs / ours.medianMs).toFixed(2),
+          [`time over ours (${timeOverOurs.threads} threads)`]: timeOverOurs.ratio.toFixed(2),
           "largest error": largestError?.toExponential(0) ?? "reference",
         })),
     );

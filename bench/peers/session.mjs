@@ -4,14 +4,12 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ContenderProcess } from "../harness/process.mjs";
-import { summarize, timeInTurn } from "../harness/turns.mjs";
+import { ratioOf, summarize, timeInTurn } from "../harness/turns.mjs";
 import { largestError } from "./compare.mjs";
 import { commandOf } from "./contenders.mjs";
 import { readArrays, writeData } from "./data.mjs";
 import { flopsOf } from "./works.mjs";
 
-/** Preparing is not timed, but it ends: compiling, drawing, and three steps for the comparison. */
-const PREPARE_SECONDS = 180;
 /** Processes that prepare at a time. */
 const AT_A_TIME = 2;
 
@@ -41,7 +39,8 @@ export async function runWork(work, contenders, { folder, runs, seconds, log }) 
     const ready = entries.filter(({ failure }) => !failure);
     log(`${work.name}: ${ready.length} of ${entries.length} agree`);
     await timeInTurn(ready, { runs, seconds });
-    return entries.map((entry) => resultOf(entry, work));
+    const baseline = baselineOf(ready);
+    return entries.map((entry) => resultOf(entry, work, baseline));
   } finally {
     for (const { process } of entries) process?.stop();
     for (const file of [dataFile, ...entries.map(({ answersFile }) => answersFile)]) rmSync(file, { force: true });
@@ -54,7 +53,7 @@ async function prepare(entry, work, dataFile, ours) {
   const { module, options } = contender;
   const job = { module, options, work, dataFile, answersFile };
   try {
-    entry.process = await ContenderProcess.start(commandOf(contender, here), job, PREPARE_SECONDS * 1000);
+    entry.process = await ContenderProcess.start(commandOf(contender, here), job);
     entry.run = (...args) => entry.process.run(...args);
     if (ours) entry.largestError = largestError(ours, readArrays(answersFile));
   } catch (failure) {
@@ -63,15 +62,23 @@ async function prepare(entry, work, dataFile, ours) {
   }
 }
 
-function resultOf({ contender, process, failure, times, largestError }, work) {
+/** The one that ratios are to: viltgrad without BLAS, with the most threads. */
+function baselineOf(entries) {
+  const ours = entries.filter(({ contender }) => contender.contender === "viltgrad");
+  return ours.reduce((most, entry) => (entry.contender.threads > most.contender.threads ? entry : most));
+}
+
+function resultOf({ contender, process, failure, times, largestError }, work, baseline) {
   const { name, preset, kind, config, axis } = work;
-  const facts = { ...process?.facts, contender: contender.contender, threads: contender.threads };
+  const { peakMB, ...said } = process?.facts ?? {}; // of the peers PyTorch alone tells its memory
+  const facts = { ...said, contender: contender.contender, threads: contender.threads };
   const common = { name, preset, device: "", ...facts, ...(axis && { axis }), config: { kind, ...config } };
   if (failure) return { ...common, status: failure.status ?? "failed", note: failure.message };
   return {
     ...common,
     status: "timed",
     ...summarize(times, flopsOf(work)),
+    timeOverOurs: { threads: baseline.contender.threads, ratio: ratioOf(times, baseline.times) },
     ...(largestError !== undefined && { largestError }),
   };
 }

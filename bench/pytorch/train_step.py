@@ -52,8 +52,8 @@ class Training:
         self.optimizer.step()
         return {"loss": loss.item(), "mlmLoss": mlm.detach(), "itmLoss": itm.detach(), "gradNorm": norm}
 
-    def compare(self):
-        """The largest error of three steps."""
+    def largest_error(self):
+        """Of three steps, in units of our largest numbers."""
         errors = []
         for n, rate in enumerate(self.expected["learningRate"]):
             # The original ViLT's optimiser, and ours, adds eps before the bias correction, PyTorch's after it.
@@ -68,7 +68,7 @@ class Training:
 def prepare(job):
     torch.set_num_threads(job["threads"])
     training = Training(job)
-    error = training.compare()
+    error = training.largest_error()
     return {"version": torch.__version__, "largestError": error, "memoryBeforeMB": training.memory_before_mb}, training.step
 
 

@@ -12,7 +12,7 @@ def reply(message):
 
 
 try:
-    import torch
+    import torch  # here, so that a Python without it tells so; the others have it from here
 except ImportError:
     reply({"status": "not installed", "note": f"{sys.executable} has no torch"})
     sys.exit(0)
@@ -34,5 +34,5 @@ def take_turns(prepare):
             for _ in range(repeats):
                 run()
             reply({"ms": 1000 * (time.perf_counter() - start) / repeats, "peakMB": peak_mb()})
-    except Exception as error:  # every failure is a row of the table
+    except Exception as error:  # the other side tells it
         reply({"status": "failed", "note": f"{type(error).__name__}: {error}"})

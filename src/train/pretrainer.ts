@@ -66,12 +66,13 @@ export class Pretrainer {
   /** Uploads a batch before its step, which then begins with computing; `train` uploads what has not been. */
   upload(batch: HostBatch): void {
     if (this.#next) giveBack(this.#next.input);
+    this.#next = null;
     const input = uploadBatch(batch, this.options.placement);
     for (const pictures of picturesOf(input)) pictures.keep();
     this.#next = { batch, input };
   }
 
-  #uploaded(batch: HostBatch): PretrainingBatch {
+  #take(batch: HostBatch): PretrainingBatch {
     if (this.#next?.batch !== batch) this.upload(batch);
     const { input } = this.#next!;
     this.#next = null;
@@ -86,7 +87,7 @@ export class Pretrainer {
   async train(batch: HostBatch, meanwhile?: () => Promise<unknown>): Promise<StepMetrics> {
     const { settings, wordPatchAlignment } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
-    const input = this.#uploaded(batch);
+    const input = this.#take(batch);
     let losses!: Losses;
     const lossOf = () => {
       const rng = this.#rng.split(`step/${this.step}`);
@@ -95,11 +96,16 @@ export class Pretrainer {
       return losses.total;
     };
     const { clipNorm } = settings;
+    const queued = async () => {
+      giveBack(input);
+      await meanwhile?.();
+    };
     try {
-      const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm, meanwhile });
+      const descent = { learningRate, clipNorm, meanwhile: queued };
+      const gradNorm = await descend(lossOf, this.model, this.optimizer, descent);
       return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
     } finally {
-      giveBack(input);
+      giveBack(input); // of a step that failed before
     }
   }
 }
@@ -107,7 +113,7 @@ export class Pretrainer {
 const picturesOf = ({ pixelValues, matchingPixelValues }: PretrainingBatch) => [pixelValues, matchingPixelValues];
 
 function giveBack(input: PretrainingBatch): void {
-  for (const pictures of picturesOf(input)) pictures.release("the training step, which was over");
+  for (const pictures of picturesOf(input)) pictures.release("the pretrainer, which was done with them");
 }
 
 type Losses = ReturnType<ViltForPretraining["losses"]>;

@@ -180,8 +180,16 @@ t.test(
         },
       },
     }) as typeof run.dataset;
+    const uploaded: number[] = [];
+    const { pretrainer } = run;
+    const { upload } = pretrainer;
+    pretrainer.upload = (batch) => {
+      uploaded.push(told);
+      upload.call(pretrainer, batch);
+    };
     const training = train({ ...run, dataset }, { checkpointEvery: 1, onStep: ({ step }) => (told = step) });
     await t.rejects(training, { message: "scene 43 is torn" });
+    t.strictSame(uploaded, [0, 0, 1, 2, 3], "once for each step, as early");
     t.strictSame(loggedIn(folder), expected.log.slice(0, 5));
     t.equal(readCheckpoint(folder).state.step, 5);
     t.strictSame(
