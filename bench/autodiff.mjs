@@ -14,8 +14,8 @@ import { Rng } from "../dist/tensor/rng.js";
 import { scope } from "../dist/tensor/scope.js";
 import { getPreset } from "../dist/vilt/config.js";
 import { EncoderLayer } from "../dist/vilt/encoder-layer.js";
-import { printResults } from "./harness/report.mjs";
-import { summarize } from "./harness/turns.mjs";
+import { median, printResults } from "./harness/report.mjs";
+import { ratioOf, summarize, timeInTurn } from "./harness/turns.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -32,22 +32,19 @@ setThreads(threads);
 const device = "wasm";
 const backend = getBackend(device);
 
-/** Median and least time of each body, measured in turn so that all see the same load. */
-function times(bodies, repeats = 1) {
-  const samples = Object.fromEntries(Object.keys(bodies).map((name) => [name, []]));
-  for (let run = -5; run < Number(options.runs); run++)
-    for (const [name, body] of Object.entries(bodies)) {
+/** Milliseconds of each body, by name, taken in turn. */
+async function times(bodies) {
+  const entries = Object.entries(bodies).map(([name, body]) => {
+    const run = async (repeats) => {
       const start = performance.now();
       for (let i = 0; i < repeats; i++) body();
       backend.settle();
-      if (run >= 0) samples[name].push((performance.now() - start) / repeats);
-    }
-  return Object.fromEntries(
-    Object.entries(samples).map(([name, list]) => {
-      const { gflops, ...timing } = summarize(list, 0);
-      return [name, timing];
-    }),
-  );
+      return (performance.now() - start) / repeats;
+    };
+    return { name, run };
+  });
+  await timeInTurn(entries, { runs: Number(options.runs), pauseMs: 0, wakeMs: 0 });
+  return entries;
 }
 
 /** Most bytes of tensors and working space in use during a call, beyond what was in use before it. */
@@ -68,7 +65,7 @@ function peakBytes(body) {
   return peak - before;
 }
 
-function gradientCost(preset, model, shape, config) {
+async function gradientCost(preset, model, shape, config) {
   const x = randn(shape, rng, { device });
   const weights = model.parameters().map(({ value }) => value);
   const forward = () => noGrad(() => sum(model.forward(x))).release();
@@ -77,12 +74,12 @@ function gradientCost(preset, model, shape, config) {
       const input = variable(x);
       grad(sum(model.forward(input)), [input, ...weights]);
     });
-  const measured = times({ forward, grad: gradient });
+  const measured = await times({ forward, grad: gradient });
   const peaks = { forward: peakBytes(forward), grad: peakBytes(gradient) };
   const parameters = model.countParameters();
-  return Object.entries(measured).map(([name, time]) => ({
-    ...{ name, preset, device, threads, ...time, peakBytes: peaks[name] },
-    timeRatio: time.medianMs / measured.forward.medianMs,
+  return measured.map(({ name, times }) => ({
+    ...{ name, preset, device, threads, ...summarize(times, 0), peakBytes: peaks[name] },
+    timeRatio: ratioOf(times, measured[0].times),
     memoryRatio: peaks[name] / peaks.forward,
     config: { ...config, shape, parameters },
   }));
@@ -90,7 +87,7 @@ function gradientCost(preset, model, shape, config) {
 
 const CHAIN = 1000;
 
-function recordingCost() {
+async function recordingCost() {
   const one = randn([4], rng, { device });
   const chain = (start) => {
     let y = start;
@@ -98,17 +95,18 @@ function recordingCost() {
     return y;
   };
   const start = variable(one);
-  const measured = times({
+  const measured = await times({
     "not recorded": () => scope(() => void chain(one)),
     recorded: () => scope(() => void chain(start)),
     "recorded, and pulled back": () => scope(() => void grad(sum(chain(start)), [start])),
   });
-  const plain = measured["not recorded"].medianMs;
-  return Object.entries(measured).map(([name, time]) => ({
-    ...{ name, preset: "chain", device, threads, ...time },
-    microsecondsPerOperation: (1000 * time.medianMs) / CHAIN,
-    overheadMicroseconds: (1000 * (time.medianMs - plain)) / CHAIN,
-    timeRatio: time.medianMs / plain,
+  const [{ times: plain }] = measured;
+  const perOperation = (milliseconds) => (1000 * median(milliseconds)) / CHAIN;
+  return measured.map(({ name, times }) => ({
+    ...{ name, preset: "chain", device, threads, ...summarize(times, 0) },
+    microsecondsPerOperation: perOperation(times),
+    overheadMicroseconds: perOperation(times.map((ms, round) => ms - plain[round])),
+    timeRatio: ratioOf(times, plain),
     config: { operation: "add", shape: [4], operations: CHAIN, targetMicroseconds: 2 },
   }));
 }
@@ -116,16 +114,19 @@ function recordingCost() {
 const { model } = getPreset(options.preset);
 const [batch, tokens] = [16, 50];
 const results = [
-  ...gradientCost("mlp", new Mlp(256, 1024, { rng, device }), [256, 256], { layers: "256, 1024, 256", batch: 256 }),
-  ...gradientCost(
+  ...(await gradientCost("mlp", new Mlp(256, 1024, { rng, device }), [256, 256], {
+    layers: "256, 1024, 256",
+    batch: 256,
+  })),
+  ...(await gradientCost(
     `block ${options.preset}`,
     new EncoderLayer(model, { rng, device }),
     [batch, tokens, model.hiddenSize],
     {
       ...{ hiddenSize: model.hiddenSize, heads: model.numHeads, mlpRatio: model.mlpRatio, batch, tokens },
     },
-  ),
-  ...recordingCost(),
+  )),
+  ...(await recordingCost()),
 ];
 
 if (options.json) printResults(results, true);
