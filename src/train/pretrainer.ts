@@ -65,18 +65,25 @@ export class Pretrainer {
 
   /** Uploads a batch before its step, which then begins with computing; `train` uploads what has not been. */
   upload(batch: HostBatch): void {
-    if (this.#next) giveBack(this.#next.input);
+    this.#next?.input.pixelValues.release(REPLACED);
+    this.#next?.input.matchingPixelValues.release(REPLACED);
     this.#next = null;
     const input = uploadBatch(batch, this.options.placement);
-    for (const pictures of picturesOf(input)) pictures.keep();
+    input.pixelValues.keep();
+    input.matchingPixelValues.keep();
     this.#next = { batch, input };
   }
 
+  /** The batch on the device; the pictures belong to the scope that is open. */
   #take(batch: HostBatch): PretrainingBatch {
-    if (this.#next?.batch !== batch) this.upload(batch);
-    const { input } = this.#next!;
+    if (this.#next?.batch !== batch) return uploadBatch(batch, this.options.placement);
+    const { input } = this.#next;
     this.#next = null;
-    return input;
+    return {
+      ...input,
+      pixelValues: handOver(input.pixelValues),
+      matchingPixelValues: handOver(input.matchingPixelValues),
+    };
   }
 
   /**
@@ -87,33 +94,26 @@ export class Pretrainer {
   async train(batch: HostBatch, meanwhile?: () => Promise<unknown>): Promise<StepMetrics> {
     const { settings, wordPatchAlignment } = this.options;
     const learningRate = settings.learningRate * this.#schedule(this.step);
-    const input = this.#take(batch);
     let losses!: Losses;
     const lossOf = () => {
       const rng = this.#rng.split(`step/${this.step}`);
-      losses = this.model.losses(input, { rng, wordPatchAlignment });
+      losses = this.model.losses(this.#take(batch), { rng, wordPatchAlignment });
       keepResults(losses);
       return losses.total;
     };
     const { clipNorm } = settings;
-    const queued = async () => {
-      giveBack(input);
-      await meanwhile?.();
-    };
-    try {
-      const descent = { learningRate, clipNorm, meanwhile: queued };
-      const gradNorm = await descend(lossOf, this.model, this.optimizer, descent);
-      return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
-    } finally {
-      giveBack(input); // of a step that failed before
-    }
+    const gradNorm = await descend(lossOf, this.model, this.optimizer, { learningRate, clipNorm, meanwhile });
+    return { step: this.step, learningRate, gradNorm, ...(await readResults(losses, batch)) };
   }
 }
 
-const picturesOf = ({ pixelValues, matchingPixelValues }: PretrainingBatch) => [pixelValues, matchingPixelValues];
+const REPLACED = "the pretrainer, which got another batch";
 
-function giveBack(input: PretrainingBatch): void {
-  for (const pictures of picturesOf(input)) pictures.release("the pretrainer, which was done with them");
+/** A handle that the scope looks after, in place of one that was kept. */
+function handOver(kept: Tensor): Tensor {
+  const scoped = kept.alias();
+  kept.release("the training step, which took it");
+  return scoped;
 }
 
 type Losses = ReturnType<ViltForPretraining["losses"]>;

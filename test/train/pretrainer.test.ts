@@ -60,6 +60,8 @@ t.test("a batch that is not the uploaded one is trained nevertheless", async (t)
   other.upload(batches[1]!);
   t.equal(pictures(), 2, "the last upload counts");
   t.strictSame(await other.train(batches[0]!), metrics);
+  t.equal(pictures(), 2, "and stays for its own step");
+  t.strictSame(await other.train(batches[1]!), await plain.train(batches[1]!));
   t.equal(pictures(), 0);
 });
 

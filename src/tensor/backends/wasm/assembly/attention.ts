@@ -4,7 +4,7 @@
 
 import {
   address,
-  clear,
+  fillCells,
   float,
   int,
   lanes,
@@ -203,7 +203,7 @@ export function attentionBackwardTile(tile: i32): void {
   }
   packColumns(q + third, 3 * d, panels, n, size);
   timesPanels(false, slopes, width, n, gradQ, 3 * d, queries, size);
-  for (let i = queries; i < n; i++) clear(gradQ + 3 * third * i, size);
+  for (let i = queries; i < n; i++) fillCells(gradQ + 3 * third * i, size, i32x4.splat(0));
   packColumns(q, 3 * d, panels, queries, size);
   timesPanels(true, slopes, width, queries, gradQ + third, 3 * d, n, size);
   packColumns(grad, d, panels, queries, size);

@@ -1,6 +1,6 @@
 // Copies between strided views of 4-byte cells: permute, slice, pad and concat are this with different strides.
 
-import { address, int, scratch, storeLanes } from "./job";
+import { address, fillCells, int, scratch, storeLanes } from "./job";
 
 const OUT = 0;
 const FROM = 1;
@@ -92,6 +92,5 @@ function copyRow(from: usize, out: usize, length: i32): void {
 export function fillTile(tile: i32): void {
   const first = tile * int(TILE_ROWS);
   const last = min(int(ROWS), first + int(TILE_ROWS));
-  const value = i32x4.splat(int(FROM));
-  for (let i = first; i < last; i += 4) storeLanes(address(OUT) + (<usize>i << 2), value, last - i);
+  fillCells(address(OUT) + (<usize>first << 2), last - first, i32x4.splat(int(FROM)));
 }

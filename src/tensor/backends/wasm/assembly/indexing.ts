@@ -1,6 +1,6 @@
 // Reading and adding through indices. The host has checked that all indices are in range.
 
-import { address, clear, int, storeLanes } from "./job";
+import { address, fillCells, int, storeLanes } from "./job";
 
 const OUT = 0;
 const FROM = 1;
@@ -34,7 +34,7 @@ export function scatterAddTile(tile: i32): void {
   const stride = <usize>width << 2;
   let out = address(OUT) + (<usize>first << 2);
   for (let row = int(TABLE_ROWS); row > 0; row--) {
-    clear(out, columns);
+    fillCells(out, columns, i32x4.splat(0));
     out += stride;
   }
   let from = address(FROM) + (<usize>first << 2);

@@ -51,10 +51,10 @@ export function storeLanes(to: usize, value: v128, count: i32): void {
   if (count > 2) v128.store32_lane(to, value, 2, 8);
 }
 
-/** Sets cells to 0. The engine fills memory by a call of its own, which takes longer than a row of a few vectors. */
-export function clear(to: usize, cells: i32): void {
+/** Sets cells to one value. The engine fills memory by a call of its own, which takes longer than a row of a few vectors. */
+export function fillCells(to: usize, cells: i32, value: v128): void {
   for (; cells > 0; cells -= 4) {
-    storeLanes(to, i32x4.splat(0), cells);
+    storeLanes(to, value, cells);
     to += 16;
   }
 }
