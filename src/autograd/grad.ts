@@ -28,24 +28,28 @@ export interface GradOptions {
   readonly allowUnused?: boolean;
 }
 
-/** The nodes that lead from `root` to a wanted tensor, latest first; none beyond those where `isEnd` says so. */
+/** The nodes that lead from `root` to a wanted tensor, latest first, and their results; none beyond those where `isEnd`. */
 function nodesTowards(
   root: Tensor,
   wanted: (tensor: Tensor) => boolean,
   isEnd: (tensor: Tensor) => boolean,
-): GraphNode[] {
-  const found = new Map<Tensor, GraphNode>();
+): { nodes: GraphNode[]; leadsOn: ReadonlySet<Tensor> } {
+  const found = new Set<GraphNode>();
   const stack = [root];
   for (let tensor = stack.pop(); tensor; tensor = stack.pop()) {
     const history = historyOf(tensor);
-    if (history === null || history instanceof Leaf || found.has(tensor) || isEnd(tensor)) continue;
-    found.set(tensor, history);
+    if (history === null || history instanceof Leaf || found.has(history) || isEnd(tensor)) continue;
+    found.add(history);
     for (const input of history.inputs) if (isTracked(input)) stack.push(input);
   }
-  const ascending = [...found.values()].sort((a, b) => a.id - b.id);
-  const leads = new Set<Tensor>();
-  for (const node of ascending) if (node.inputs.some((input) => wanted(input) || leads.has(input))) leads.add(node.out);
-  return ascending.filter((node) => leads.has(node.out)).reverse();
+  const leadsOn = new Set<Tensor>();
+  const nodes: GraphNode[] = [];
+  for (const node of [...found].sort((a, b) => a.id - b.id)) {
+    if (!node.inputs.some((input) => wanted(input) || leadsOn.has(input))) continue;
+    leadsOn.add(node.out);
+    nodes.push(node);
+  }
+  return { nodes: nodes.reverse(), leadsOn };
 }
 
 /**
@@ -61,15 +65,14 @@ function accumulate(
   caller: string,
   independent = false,
 ): Map<Tensor, Tensor> {
-  const nodes = nodesTowards(root, wanted, (tensor) => independent && wanted(tensor));
-  const leadsOn = new Set(nodes.map((node) => node.out));
+  const { nodes, leadsOn } = nodesTowards(root, wanted, (tensor) => independent && wanted(tensor));
+  const receives = (input: Tensor) => wanted(input) || leadsOn.has(input);
   const grads = new Map<Tensor, Tensor>([[root, seedFor(root, seed, createGraph, caller)]]);
   withRecording(createGraph, () => {
     for (const node of nodes) {
       const grad = complete(grads, node.out, createGraph);
       if (!grad) continue;
-      const receives = (input: Tensor) => wanted(input) || leadsOn.has(input);
-      for (const share of sharesOf(node, grad, receives, grads, createGraph)) addTo(grads, share, createGraph);
+      addShares(grads, node, grad, receives, createGraph);
       if (!wanted(node.out)) {
         grads.delete(node.out);
         if (!createGraph && !grad.isKept) grad.release(caller);
@@ -93,46 +96,57 @@ function complete(grads: Map<Tensor, Tensor>, tensor: Tensor, createGraph: boole
   return after;
 }
 
-interface Share {
-  readonly input: Tensor;
-  readonly share: Tensor;
-  /** Whether the earlier shares are in it. */
-  readonly isSum: boolean;
-}
-
-/** Each input's share of the gradient of a node; what its rule computes on the way is given back. */
-function sharesOf(
+/** Adds each input's share of the gradient of a node; what its rule computes on the way is given back. */
+function addShares(
+  grads: Map<Tensor, Tensor>,
   node: GraphNode,
   grad: Tensor,
   receives: (input: Tensor) => boolean,
-  grads: ReadonlyMap<Tensor, Tensor>,
   createGraph: boolean,
-): Share[] {
-  // A rule may answer a tensor that somebody else owns (the gradient itself, an older one, one result for two inputs).
+): void {
+  const run = () => sharesOf(grads, node, grad, receives, createGraph);
+  const shares = createGraph ? run() : scope(run, node.operation);
+  for (let i = 0; i < shares.length; i++) {
+    const share = shares[i];
+    if (share) addTo(grads, node.inputs[i]!, share, createGraph);
+  }
+}
+
+/** What is to be added to the gradient of each input; a share that takes the sum of earlier ones in takes its place. */
+function sharesOf(
+  grads: Map<Tensor, Tensor>,
+  { operation, inputs, pullBacks }: GraphNode,
+  grad: Tensor,
+  receives: (input: Tensor) => boolean,
+  createGraph: boolean,
+): (Tensor | null)[] {
   const first = serialOfNext();
-  const taken = new Set<Tensor>();
-  const run = () => {
-    const pullBacks = node.pullBacks(grad);
-    if (pullBacks.length !== node.inputs.length)
-      throw new GradientError(
-        `${node.operation}: the pull-back answers ${pullBacks.length} gradients for ${node.inputs.length} inputs`,
-      );
-    return node.inputs.flatMap((input, i): Share[] => {
-      const pullBack = pullBacks[i];
-      if (!pullBack || !receives(input)) return [];
-      // An operand that stands twice gets two shares, of which the first is in no sum yet.
-      const isOnce = node.inputs.indexOf(input) === node.inputs.lastIndexOf(input);
-      const sum = createGraph || !isOnce ? undefined : grads.get(input);
-      const isSum = sum !== undefined && pullBack.onto !== undefined;
-      const share = isSum ? pullBack.onto(sum) : pullBack();
-      checkShare(node.operation, share, input, i);
-      if (createGraph) return [{ input, share, isSum }];
-      const mine = share.serial < first || taken.has(share) ? share.alias() : share;
-      taken.add(mine);
-      return [{ input, share: mine, isSum }];
-    });
-  };
-  return createGraph ? run() : scope(run, node.operation);
+  const pulls = pullBacks(grad);
+  if (pulls.length !== inputs.length)
+    throw new GradientError(
+      `${operation}: the pull-back answers ${pulls.length} gradients for ${inputs.length} inputs`,
+    );
+  const shares: (Tensor | null)[] = [];
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i]!;
+    const pull = pulls[i];
+    if (!pull || !receives(input)) {
+      shares.push(null);
+      continue;
+    }
+    // An operand that stands twice gets two shares, of which the first is in no sum yet.
+    const isOnce = inputs.indexOf(input) === inputs.lastIndexOf(input);
+    const sum = createGraph || !isOnce || !pull.onto ? undefined : grads.get(input);
+    const share = sum ? pull.onto!(sum) : pull();
+    checkShare(operation, share, input, i);
+    // A rule may answer a tensor that somebody else owns (the gradient itself, an older one, one result for two inputs).
+    const isOwn = createGraph || (share.serial >= first && !shares.includes(share));
+    shares.push(isOwn ? share : share.alias());
+    if (!sum) continue;
+    grads.delete(input);
+    sum.release("backward()");
+  }
+  return shares;
 }
 
 function checkShare(operation: string, share: Tensor, input: Tensor, i: number): void {
@@ -142,12 +156,12 @@ function checkShare(operation: string, share: Tensor, input: Tensor, i: number):
     throw new DTypeError(`${operation}: the gradient of input ${i} is ${share.dtype}, the input is ${input.dtype}`);
 }
 
-function addTo(grads: Map<Tensor, Tensor>, { input, share, isSum }: Share, createGraph: boolean): void {
+function addTo(grads: Map<Tensor, Tensor>, input: Tensor, share: Tensor, createGraph: boolean): void {
   const before = grads.get(input);
-  grads.set(input, before && !isSum ? add(before, share) : share);
+  grads.set(input, before ? add(before, share) : share);
   if (createGraph || !before) return;
   before.release("backward()");
-  if (!isSum) share.release("backward()");
+  share.release("backward()");
 }
 
 /** Gives back a node that has passed its gradient on; root, wanted and kept tensors stay readable. */

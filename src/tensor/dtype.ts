@@ -29,8 +29,9 @@ export function dtypeOf(array: TypedArray): DType {
 
 /** The dtype of all operands. @throws {DTypeError} when they differ: nothing is converted in silence */
 export function commonDType(operation: string, operands: readonly { dtype: DType }[]): DType {
-  const [first, ...rest] = operands.map(({ dtype }) => dtype);
-  const other = rest.find((dtype) => dtype !== first);
-  if (other) throw new DTypeError(`${operation}: operands are ${first} and ${other}; convert one with cast()`);
-  return first!;
+  const first = operands[0]!.dtype;
+  for (const { dtype } of operands)
+    if (dtype !== first)
+      throw new DTypeError(`${operation}: operands are ${first} and ${dtype}; convert one with cast()`);
+  return first;
 }
