@@ -19,11 +19,11 @@ export abstract class Module {
   namedParameters(): Map<string, Parameter> {
     const named = new Map<string, Parameter>();
     const seen = new Set<Parameter>();
-    for (const [path, parameter] of walk(this, "")) {
-      if (seen.has(parameter)) continue;
+    walk(this, "", (path, parameter) => {
+      if (seen.has(parameter)) return;
       seen.add(parameter);
       named.set(path, parameter);
-    }
+    });
     return named;
   }
 
@@ -75,11 +75,11 @@ export function setParameter(parameter: Parameter, { data }: Pick<HostArray, "da
   value.release("setParameter()");
 }
 
-function* walk(module: Module, prefix: string): Generator<[string, Parameter]> {
+function walk(module: Module, prefix: string, visit: (path: string, parameter: Parameter) => void): void {
   for (const [field, value] of Object.entries(module)) {
-    if (value instanceof Parameter) yield [prefix + field, value];
-    else if (value instanceof Module) yield* walk(value, `${prefix}${field}.`);
+    if (value instanceof Parameter) visit(prefix + field, value);
+    else if (value instanceof Module) walk(value, `${prefix}${field}.`, visit);
     else if (Array.isArray(value))
-      for (const [i, item] of value.entries()) if (item instanceof Module) yield* walk(item, `${prefix}${field}.${i}.`);
+      for (const [i, item] of value.entries()) if (item instanceof Module) walk(item, `${prefix}${field}.${i}.`, visit);
   }
 }

@@ -16,8 +16,8 @@ export function expectShape(x: Shaped, expected: string, operation: string): num
   const tokens = expected.split(/\s+/).filter((token) => token !== "");
   const isOpen = tokens[0] === "...";
   const axes = isOpen ? tokens.slice(1) : tokens;
-  const described = `[${tokens.join(", ")}]`;
   const fail = (problem: string): never => {
+    const described = `[${tokens.join(", ")}]`;
     throw new ShapeError(operation, `the shape ${described} is needed, not ${formatShape(x.shape)}; ${problem}`);
   };
   const lead = x.shape.length - axes.length;

@@ -23,6 +23,7 @@ export abstract class Scoped {
 }
 
 let nextSerial = 0;
+const NOTHING: ReadonlySet<Scoped> = new Set();
 
 /** The serial of what will be made next. */
 export function serialOfNext(): number {
@@ -58,7 +59,7 @@ export function scope<T>(body: () => T, name = "scope()"): T {
   const outer = current;
   const made: Scoped[] = [];
   current = made;
-  let returned: ReadonlySet<Scoped> = new Set();
+  let returned = NOTHING;
   try {
     const result = body();
     returned = reachable(result);
@@ -66,7 +67,7 @@ export function scope<T>(body: () => T, name = "scope()"): T {
   } finally {
     current = outer;
     for (const item of made) {
-      if (returned.has(item)) outer?.push(item);
+      if (returned.size > 0 && returned.has(item)) outer?.push(item);
       else if (!item.isKept) item.release(name);
     }
   }

@@ -49,10 +49,11 @@ export const linearFused = defineFused("linear", {
   },
   vjp: ({ grad, inputs, attributes: { hasBias, hasResidual } }) => {
     const [x, weight] = inputs as [Tensor, Tensor];
+    const flat = rows(grad);
     return [
-      productShare(rows(grad), weight, {}, { to: (y) => reshape(y, x.shape), from: rows }),
-      productShare(rows(grad), rows(x), { transposeA: true }, { to: (y) => y, from: (y) => y }),
-      ...(hasBias ? [() => sum(rows(grad), 0)] : []),
+      productShare(flat, weight, {}, { to: (y) => reshape(y, x.shape), from: rows }),
+      productShare(flat, rows(x), { transposeA: true }, { to: (y) => y, from: (y) => y }),
+      ...(hasBias ? [() => sum(flat, 0)] : []),
       ...(hasResidual ? [() => grad] : []),
     ];
   },

@@ -47,7 +47,12 @@ export class Allocator {
     return this.maximumPages * PAGE;
   }
 
-  /** Bytes in blocks that are in use, and bytes of the memory altogether. */
+  /** Bytes in blocks that are in use. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The same, and bytes of the memory altogether. */
   get statistics(): { used: number; reserved: number } {
     return { used: this.#used, reserved: this.memory.buffer.byteLength };
   }

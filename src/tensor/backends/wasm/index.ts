@@ -136,11 +136,11 @@ class WasmBackend implements Backend {
 
   run<K extends KernelName>(kernel: K, inputs: readonly Operand[], out: Operand, attributes: Attributes<K>): void {
     const { residents, jobs } = this.device;
-    residents.use([...inputs, out]);
+    residents.use(inputs, out);
     const own = kernels[kernel] as HostKernel<K> | undefined;
     if (!own?.(this.device, inputs, out, attributes)) this.#fallBack(kernel, inputs, out, attributes);
-    const written = kernel in update ? inputs : [out];
-    for (const { storage } of written) (storage as WasmStorage).holding.writtenBy = jobs.launched;
+    if (kernel in update) for (const { storage } of inputs) (storage as WasmStorage).holding.writtenBy = jobs.launched;
+    else (out.storage as WasmStorage).holding.writtenBy = jobs.launched;
   }
 
   settle(): void {

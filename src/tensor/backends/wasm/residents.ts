@@ -46,6 +46,11 @@ export class WasmStorage implements Storage {
   }
 }
 
+/** What has memory here: an operand. */
+interface Stored {
+  readonly storage: Storage;
+}
+
 /** How the host gets at the cells of a block. */
 export interface Windows {
   /** To read: waits for what is still to write there. */
@@ -55,7 +60,7 @@ export interface Windows {
 }
 
 /** New storages are watched only if they outlive so many others, or so many bytes: most are given back at once. */
-const YOUNG = { count: 256, bytes: 2 ** 25 };
+const YOUNG = { count: 1024, bytes: 2 ** 25 };
 /** How much may be in use before anything is moved to the heap, at first. */
 const FIRST_LIMIT = { count: 2 ** 12, bytes: 2 ** 26 };
 
@@ -105,11 +110,10 @@ export class Residents {
   /** Moves to the heap what can be, if with this block too much would be in use. */
   #makeRoom({ bytes }: Block): void {
     this.#clock++;
-    const { used } = this.allocator.statistics;
-    const isCrowded = used + bytes > this.#limit.bytes || this.#old.size > this.#limit.count;
+    const isCrowded = this.allocator.used + bytes > this.#limit.bytes || this.#old.size > this.#limit.count;
     if (isCrowded && bytes <= this.allocator.maximumBytes) {
       this.#sweep(this.#lastSweep);
-      const left = this.allocator.statistics.used + bytes;
+      const left = this.allocator.used + bytes;
       if (left > 0.75 * this.#limit.bytes) this.#limit.bytes = 2 * left;
       if (this.#old.size > 0.75 * this.#limit.count) this.#limit.count = 2 * this.#old.size;
     }
@@ -120,10 +124,12 @@ export class Residents {
   }
 
   /** Sees to it that the operands of a kernel are in the memory, and stay there until the next one. */
-  use(operands: readonly { readonly storage: Storage }[]): void {
+  use(inputs: readonly Stored[], out: Stored): void {
     this.#clock++;
-    for (const { storage } of operands) (storage as WasmStorage).holding.usedAt = this.#clock;
-    for (const { storage } of operands) this.#bringBack(storage as WasmStorage);
+    for (const { storage } of inputs) (storage as WasmStorage).holding.usedAt = this.#clock;
+    (out.storage as WasmStorage).holding.usedAt = this.#clock;
+    for (const { storage } of inputs) this.#bringBack(storage as WasmStorage);
+    this.#bringBack(out.storage as WasmStorage);
   }
 
   /** A copy in ordinary memory: shared memory does not leave the device. */
@@ -150,12 +156,12 @@ export class Residents {
 
   #place(block: Block, storage: WasmStorage, writer: "job" | "host"): WasmStorage {
     const { bytes } = block;
-    const find = () => (writer === "job" ? this.allocator.allocate(bytes) : this.allocator.allocateRested(bytes));
+    const find = writer === "job" ? "allocate" : "allocateRested";
     try {
-      block.address = find();
+      block.address = this.allocator[find](bytes);
     } catch (error) {
       if (bytes > this.allocator.maximumBytes || this.#sweep(this.#clock) === 0) throw error;
-      block.address = find();
+      block.address = this.allocator[find](bytes);
     }
     block.usedAt = this.#clock;
     this.#young.push(storage);
