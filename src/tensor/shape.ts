@@ -17,7 +17,10 @@ export function stridesOf(shape: Shape): number[] {
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((n, axis) => n === b[axis]);
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
 }
 
 /** The shape both broadcast to, aligned at the last axis (numpy's rule). */
@@ -75,8 +78,13 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepDims: bo
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 
+/** Whether all lengths are whole and none is negative. */
+export function isShape(shape: Shape): boolean {
+  return shape.every((n) => Number.isInteger(n) && n >= 0);
+}
+
 /** @throws {ShapeError} for a negative or fractional length */
 export function checkShape(operation: string, shape: Shape): void {
-  if (!shape.every((n) => Number.isInteger(n) && n >= 0))
+  if (!isShape(shape))
     throw new ShapeError(operation, `a shape has whole, non-negative lengths, not ${formatShape(shape)}`);
 }

@@ -1,6 +1,6 @@
 import { commonDType } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
-import { normalizeAxis, type Shape, sizeOf } from "../../tensor/shape.ts";
+import { isShape, normalizeAxis, type Shape, sizeOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { record } from "../graph.ts";
 import { apply, definePrimitive } from "../primitive.ts";
@@ -20,10 +20,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 function inferLength(x: Tensor, shape: Shape): number[] {
   const unknown = shape.indexOf(-1);
-  const known = shape.reduce((size, n) => (n === -1 ? size : size * n), 1);
   const target = [...shape];
-  if (unknown >= 0 && known > 0) target[unknown] = x.size / known;
-  if (sizeOf(target) !== x.size || target.some((n) => !Number.isInteger(n) || n < 0))
+  if (unknown >= 0) target[unknown] = -x.size / sizeOf(shape);
+  if (sizeOf(target) !== x.size || !isShape(target))
     throw new ShapeError("reshape", `${x.size} elements do not fit`, x, { shape });
   return target;
 }

@@ -62,11 +62,11 @@ function product(
   const items = isPlain ? 1 : writeBatch(device.ints, a, b, out.shape.slice(0, -2));
   if (isPlain) device.ints[AXES] = 0;
   const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
-  const shape = { m: rows, n, k, transposeA, transposeB };
+  const shape = { m: rows, n, k, transposeA };
   const isAddedLater = addend !== null && !goesToLibrary(device, shape, items) && partsOf(shape, items).parts > 1;
   const residual = addend && !isAddedLater ? addressOf(addend) : 0;
-  const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out), bias: 0, residual, gelu: false };
-  multiply(device, { ...addresses, ...shape }, items);
+  const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out) };
+  multiply(device, { ...addresses, bias: 0, residual, gelu: false, m: rows, n, k, transposeA, transposeB }, items);
   if (isAddedLater) elementwise.add(device, [out, addend], out);
   return true;
 }
@@ -76,13 +76,13 @@ function transform(
   device: WasmDevice,
   [x, weight]: readonly Operand[],
   out: Operand,
-  epilogue: Pick<Product, "bias" | "residual" | "gelu">,
+  { bias, residual, gelu }: Pick<Product, "bias" | "residual" | "gelu">,
 ): true {
   if (out.storage.size === 0) return true;
   const [n, k] = weight!.shape as [number, number];
-  const shape = { m: out.storage.size / n, n, k, transposeA: false, transposeB: true };
+  const addresses = { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), bias, residual };
   device.ints[AXES] = 0;
-  multiply(device, { a: addressOf(x!), b: addressOf(weight!), out: addressOf(out), ...epilogue, ...shape }, 1);
+  multiply(device, { ...addresses, gelu, m: out.storage.size / n, n, k, transposeA: false, transposeB: true }, 1);
   return true;
 }
 
