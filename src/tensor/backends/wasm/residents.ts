@@ -21,13 +21,13 @@ export class Block implements Holding {
   /** How many jobs had been launched when one last was to write to it; 0 when the host did. */
   writtenBy = 0;
 
+  readonly bytes: number;
+
   constructor(
     readonly dtype: DType,
     readonly size: number,
-  ) {}
-
-  get bytes(): number {
-    return this.size * BYTES[this.dtype];
+  ) {
+    this.bytes = size * BYTES[dtype];
   }
 }
 
