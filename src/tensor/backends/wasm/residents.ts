@@ -60,7 +60,7 @@ export interface Windows {
 }
 
 /** New storages are watched only if they outlive so many others, or so many bytes: most are given back at once. */
-const YOUNG = { count: 1024, bytes: 2 ** 25 };
+const YOUNG = { count: 256, bytes: 2 ** 25 };
 /** How much may be in use before anything is moved to the heap, at first. */
 const FIRST_LIMIT = { count: 2 ** 12, bytes: 2 ** 26 };
 
