@@ -28,7 +28,7 @@ export interface GradOptions {
   readonly allowUnused?: boolean;
 }
 
-/** The nodes that lead from `root` to a wanted tensor, latest first, and their results; none beyond those where `isEnd`. */
+/** The nodes that lead from `root` to a wanted tensor, latest first, and their results; none beyond where `isEnd` says so. */
 function nodesTowards(
   root: Tensor,
   wanted: (tensor: Tensor) => boolean,

@@ -20,7 +20,6 @@ export class Block implements Holding {
   usedAt = 0;
   /** How many jobs had been launched when one last was to write to it; 0 when the host did. */
   writtenBy = 0;
-
   readonly bytes: number;
 
   constructor(
