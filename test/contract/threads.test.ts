@@ -80,6 +80,17 @@ const odd = [1, 3, 7, 9, 13, 17, 33].flatMap((n) => [
   }),
 ]);
 
+t.test("workers are started by the first job that is worth it", async (t) => {
+  const { threads } = (getBackend("wasm") as unknown as { device: WasmDevice }).device;
+  setThreads(3);
+  runOn("wasm", call("add", [wave([64, 64]), wave([64])], [64, 64], {}));
+  t.equal(threads.started, 1, "a small job starts none");
+  runOn("wasm", cases[0] as Case<KernelName>);
+  t.equal(threads.started, 3);
+  setThreads(2);
+  t.equal(threads.started, 2, "one more than are asked for waits unused");
+});
+
 t.test("results have the same bits for any number of threads", async (t) => {
   t.teardown(() => setThreads(2));
   for (const it of cases) {

@@ -16,8 +16,6 @@ const FAILED = 1284;
 const PENDING = 1344;
 /** The ticket has 24 bits for tiles. */
 const MAXIMUM_TILES = 2 ** 24 - 1;
-/** A job that takes about this many nanoseconds on one thread is worth waking others for. */
-const PARALLEL_NANOSECONDS = 15_000;
 
 /**
  * The queue of jobs, seen from the thread that fills it. Jobs run in order, while this thread goes on: whoever looks at
@@ -51,10 +49,11 @@ export class Jobs {
   /**
    * Runs the job whose arguments have been left: at once on one thread, else when those before it are done.
    *
-   * @param nanoseconds about how long one thread takes: small jobs wake nobody
+   * @param wakes whether threads that sleep are woken for it
+   * @param threads how many there are
    * @throws {DeviceError} when a thread died or does not answer
    */
-  run(kernel: Kernel, tiles: number, nanoseconds: number, threads: number): void {
+  run(kernel: Kernel, tiles: number, wakes: boolean, threads: number): void {
     if (tiles === 0) return;
     if (threads < 2 || tiles > MAXIMUM_TILES) {
       this.settle();
@@ -62,7 +61,6 @@ export class Jobs {
       this.afterKernels();
       return;
     }
-    const wakes = tiles > 1 && nanoseconds >= PARALLEL_NANOSECONDS;
     this.launched++;
     this.#check(this.#exports.launch(kernel, tiles, wakes, this.#canWait));
   }

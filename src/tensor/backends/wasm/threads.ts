@@ -21,7 +21,7 @@ export const SCRATCH_BYTES = 1_620_000;
 
 /**
  * The threads that compute: the calling one and workers over the same memory. Results have the same bits for any
- * number of them. Workers are started when first needed and begin to help once they are there; until then, and in a web
+ * number of them. Workers are started by the first job that is worth it and begin to help once they are there; until then, and in a web
  * page that is not cross-origin isolated, the caller computes alone.
  */
 export class Threads {
@@ -40,9 +40,14 @@ export class Threads {
     this.set(Math.min(requestedThreads() ?? Math.min(processors(), MOST_BY_DEFAULT), MOST));
   }
 
-  /** How many threads take part, the calling one included. */
+  /** How many threads are to take part, the calling one included. */
   get count(): number {
     return this.#count;
+  }
+
+  /** How many of them there are; they may still be on their way. */
+  get started(): number {
+    return Math.min(this.#count, 1 + this.#workers.length);
   }
 
   /** How many tiles workers have computed so far. */
@@ -56,7 +61,6 @@ export class Threads {
       throw new ConfigError(`setThreads: a whole number from 1 to ${MOST} is needed, not ${count}`);
     this.jobs.clear();
     this.#count = canShareMemory() ? count : 1;
-    while (this.#workers.length < this.#count - 1) this.#start();
     const words = new Int32Array(this.memory.buffer);
     Atomics.store(words, ACTIVE >> 2, this.#count);
     Atomics.add(words, WAKE >> 2, 1);
@@ -78,10 +82,13 @@ export class Threads {
     new Uint32Array(this.memory.buffer)[SCRATCH_TABLE / 4 + thread] = address;
   }
 
-  #start(): void {
+  /** Starts those that are missing. */
+  start(): void {
     const { module, memory } = this;
-    const thread = this.#workers.length + 1;
-    this.#placeScratch(thread, this.allocator.allocate(this.#scratchBytes));
-    this.#workers.push(startThread({ module, memory, thread, failed: FAILED, pending: PENDING }));
+    while (this.#workers.length < this.#count - 1) {
+      const thread = this.#workers.length + 1;
+      this.#placeScratch(thread, this.allocator.allocate(this.#scratchBytes));
+      this.#workers.push(startThread({ module, memory, thread, failed: FAILED, pending: PENDING }));
+    }
   }
 }
