@@ -160,6 +160,7 @@ function block(
       step = 24;
       next = step * depth;
     }
+    if (fresh) packB(b, panels, k, depth, column, columns);
     const bias = first && address(BIAS) !== 0;
     const residual = last && address(RESIDUAL) !== 0;
     const stride = <usize>int(N) << 2;
@@ -167,7 +168,6 @@ function block(
     let partial = panels + B_BYTES + A_BYTES;
     for (let j = 0; j < columns; j += tile) {
       const width = min(tile, columns - j);
-      if (fresh) packB(b, panel, k, depth, column + j, width);
       const at = <usize>(column + j) << 2;
       const offset = <usize>row * stride + at;
       const to = last ? c + offset : partial;

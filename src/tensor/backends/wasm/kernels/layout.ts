@@ -46,11 +46,6 @@ export const layout = {
   },
 } satisfies HostKernels;
 
-/** Writes a matrix [rows, columns] as [columns, rows]. */
-export function transpose(device: WasmDevice, from: number, to: number, rows: number, columns: number): void {
-  copy(device, [columns, rows], { address: from, strides: [1, columns] }, { address: to, strides: [rows, 1] });
-}
-
 function pathOf(address: number, strides: readonly number[]): Path {
   return { address, strides };
 }

@@ -4,7 +4,6 @@ import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
 import { type Cut, goesToLibrary, libraryCut, ownCut, type ProductSize, partsOf } from "./cut.ts";
 import { elementwise } from "./elementwise.ts";
-import { transpose } from "./layout.ts";
 import { sumParts } from "./reductions.ts";
 import type { HostKernels } from "./types.ts";
 
@@ -120,25 +119,9 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
     launch(device, product, ownCut(device, product, items, 1, Math.max(k, 1)));
     return;
   }
-  if (product.transposeA && !product.transposeB && m < n) {
-    multiplyAcross(device, product, parts, splitDepth);
-    return;
-  }
   device.withBlock(parts * m * n * 4, (partial) => {
     launch(device, { ...product, out: partial }, ownCut(device, product, items, parts, splitDepth));
     sumParts(device, partial, product.out, parts, m * n);
-  });
-}
-
-/** Aᵀ B as (Bᵀ A)ᵀ: a tile copies the columns of its second operand, and reads those of its first where they are. */
-function multiplyAcross(device: WasmDevice, product: Product, parts: number, splitDepth: number): void {
-  const { a, b, out, m, n } = product;
-  device.withBlock((parts + 1) * m * n * 4, (partial) => {
-    const across = partial + parts * m * n * 4;
-    const turned = { ...product, a: b, b: a, m: n, n: m, out: partial };
-    launch(device, turned, ownCut(device, turned, 1, parts, splitDepth));
-    sumParts(device, partial, across, parts, m * n);
-    transpose(device, across, out, n, m);
   });
 }
 
