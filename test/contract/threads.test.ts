@@ -250,6 +250,29 @@ t.test("memory: freed blocks are used again, and running out says how much there
   t.equal(wasmMemory().used, before.used);
 });
 
+t.test("large uploads keep every bit, from any place and of any length", async (t) => {
+  const backend = getBackend("wasm");
+  const bits = Int32Array.from({ length: 9001 }, (_, i) => Math.imul(i, 0x9e3779b1));
+  bits.set([0x7fa00001, -0x5ffffe, -(2 ** 31)]); // two signalling NaN and −0
+  const floats = new Float32Array(bits.buffer);
+  for (const [start, end] of [
+    [0, 9000],
+    [0, 8999],
+    [2, 9000],
+    [1, 9001],
+  ] as const)
+    for (const [values, dtype] of [
+      [bits, "int32"],
+      [floats, "float32"],
+    ] as const) {
+      const part = values.subarray(start, end);
+      const storage = backend.upload(part, dtype);
+      const back = backend.readSync(storage);
+      t.strictSame(new Int32Array(back.buffer, back.byteOffset, back.length), bits.subarray(start, end));
+      backend.release(storage);
+    }
+});
+
 t.test("reading gives ordinary memory, not a window on the device", async (t) => {
   const backend = getBackend("wasm");
   const storage = backend.upload(Float32Array.of(1, 2, 3), "float32");
