@@ -134,6 +134,8 @@ for (const device of devices) {
     // Results whose parts of the inner dimension are added up first, and a product of several blocks of it.
     for (const [m, n] of [
       [20, 30],
+      [7, 3],
+      [3, 1],
       [300, 260],
     ] as const)
       forAll(

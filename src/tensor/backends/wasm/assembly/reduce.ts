@@ -193,21 +193,34 @@ export function argmaxTile(tile: i32): void {
   }
 }
 
-/** out[i] = Σ over parts p of from[p · size + i], in the order of p; a tile is 4096 cells. */
+/** out[i] = Σ over parts p of from[p · size + i], in the order of p, + addend[i] if there is one; a tile is 4096 cells. */
 export function sumPartsTile(tile: i32): void {
   const parts = int(2);
   const size = int(3);
+  const addend = address(4);
   const stride = <usize>size << 2;
   const first = tile << 12;
   const last = min(size, first + 4096);
-  for (let i = first; i < last; i += 4) {
-    let from = address(1) + (<usize>i << 2);
-    let sum = v128.load(from);
+  for (let i = first; i < last; i += 8) {
+    const at = <usize>i << 2;
+    let from = address(1) + at;
+    let left = v128.load(from);
+    let right = v128.load(from, 16);
     for (let p = 1; p < parts; p++) {
       from += stride;
-      sum = f32x4.add(sum, v128.load(from));
+      left = f32x4.add(left, v128.load(from));
+      right = f32x4.add(right, v128.load(from, 16));
     }
-    storeLanes(address(0) + (<usize>i << 2), sum, last - i);
+    if (addend) {
+      left = f32x4.add(left, v128.load(addend + at));
+      right = f32x4.add(right, v128.load(addend + at, 16));
+    }
+    const to = address(0) + at;
+    if (last - i >= 8) storePair(to, left, right);
+    else {
+      storeLanes(to, left, last - i);
+      if (last - i > 4) storeLanes(to + 16, right, last - i - 4);
+    }
   }
 }
 

@@ -3,7 +3,6 @@ import { type Shape, sizeOf } from "../../../shape.ts";
 import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
 import { type Cut, goesToLibrary, libraryCut, ownCut, type ProductSize, partsOf } from "./cut.ts";
-import { elementwise } from "./elementwise.ts";
 import { sumParts } from "./reductions.ts";
 import type { HostKernels } from "./types.ts";
 
@@ -61,12 +60,8 @@ function product(
   const items = isPlain ? 1 : writeBatch(device.ints, a, b, out.shape.slice(0, -2));
   if (isPlain) device.ints[AXES] = 0;
   const rows = isPlain ? out.storage.size / n : m; // with one B for all, the items are rows of one product
-  const shape = { m: rows, n, k, transposeA };
-  const isAddedLater = addend !== null && !goesToLibrary(device, shape, items) && partsOf(shape, items).parts > 1;
-  const residual = addend && !isAddedLater ? addressOf(addend) : 0;
-  const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out) };
-  multiply(device, { ...addresses, bias: 0, residual, gelu: false, m: rows, n, k, transposeA, transposeB }, items);
-  if (isAddedLater) elementwise.add(device, [out, addend], out);
+  const addresses = { a: addressOf(a), b: addressOf(b), out: addressOf(out), residual: addend ? addressOf(addend) : 0 };
+  multiply(device, { ...addresses, bias: 0, gelu: false, m: rows, n, k, transposeA, transposeB }, items);
   return true;
 }
 
@@ -113,15 +108,15 @@ function multiply(device: WasmDevice, product: Product, items: number): void {
     launch(device, product, libraryCut(device, product));
     return;
   }
-  const hasEpilogue = product.bias !== 0 || product.residual !== 0 || product.gelu;
-  const { parts, splitDepth } = hasEpilogue ? { parts: 1, splitDepth: k } : partsOf(product, items);
+  const isWhole = product.bias !== 0 || product.gelu;
+  const { parts, splitDepth } = isWhole ? { parts: 1, splitDepth: k } : partsOf(product, items);
   if (parts === 1) {
     launch(device, product, ownCut(device, product, items, 1, Math.max(k, 1)));
     return;
   }
   device.withBlock(parts * m * n * 4, (partial) => {
-    launch(device, { ...product, out: partial }, ownCut(device, product, items, parts, splitDepth));
-    sumParts(device, partial, product.out, parts, m * n);
+    launch(device, { ...product, out: partial, residual: 0 }, ownCut(device, product, items, parts, splitDepth));
+    sumParts(device, partial, product.out, product.residual, { parts, size: m * n });
   });
 }
 

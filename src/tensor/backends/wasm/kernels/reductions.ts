@@ -172,12 +172,19 @@ function reduceColumns(
   device.run(Kernel.reduceColumns, outer * Math.ceil(inner / tileColumns), NANOSECONDS * total * inner);
 }
 
-/** Adds `parts` arrays of `size` cells that stand one behind the other, in that order. */
-export function sumParts(device: WasmDevice, from: number, to: number, parts: number, size: number): void {
+/** Adds `parts` arrays of `size` cells that stand one behind the other, in that order, and at last the addend, if not 0. */
+export function sumParts(
+  device: WasmDevice,
+  from: number,
+  to: number,
+  addend: number,
+  { parts, size }: { readonly parts: number; readonly size: number },
+): void {
   const { ints } = device;
   ints[0] = to;
   ints[1] = from;
   ints[2] = parts;
   ints[3] = size;
+  ints[4] = addend;
   device.run(Kernel.sumParts, Math.ceil(size / 4096), NANOSECONDS * parts * size);
 }

@@ -49,7 +49,7 @@ export const rows = {
       ints[TILE_ROWS] = WEIGHT_ROWS;
       floats[NUMBER] = eps;
       device.run(Kernel.layerNormBackwardWeight, parts, PLAIN * x!.storage.size);
-      sumParts(device, partial, addressOf(out), parts, length);
+      sumParts(device, partial, addressOf(out), 0, { parts, size: length });
     });
     return true;
   },
