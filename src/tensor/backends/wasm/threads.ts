@@ -21,8 +21,8 @@ export const SCRATCH_BYTES = 1_620_000;
 
 /**
  * The threads that compute: the calling one and workers over the same memory. Results have the same bits for any
- * number of them. Workers are started by the first job that is worth it and begin to help once they are there; until then, and in a web
- * page that is not cross-origin isolated, the caller computes alone.
+ * number of them. Workers are started by the first job that is worth it and begin to help once they are there; until
+ * then, and in a web page that is not cross-origin isolated, the caller computes alone.
  */
 export class Threads {
   readonly #workers: Thread[] = [];
@@ -87,7 +87,7 @@ export class Threads {
     const { module, memory } = this;
     while (this.#workers.length < this.#count - 1) {
       const thread = this.#workers.length + 1;
-      this.#placeScratch(thread, this.allocator.allocate(this.#scratchBytes));
+      this.#placeScratch(thread, this.allocator.allocateRested(this.#scratchBytes)); // small jobs may be waiting
       this.#workers.push(startThread({ module, memory, thread, failed: FAILED, pending: PENDING }));
     }
   }
