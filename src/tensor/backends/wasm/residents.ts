@@ -230,8 +230,8 @@ const MANY_CELLS = 4096;
 
 /** Copies all cells, by pairs where it can: engines write to shared memory element by element, and few large ones faster. */
 function fill(cells: Float32Array | Int32Array, values: TypedArray): void {
-  const ofPairs = cells.length % 2 === 0 && values.byteOffset % 8 === 0 && values.constructor === cells.constructor;
-  if (cells.length >= MANY_CELLS && ofPairs) pairs(cells).set(pairs(values));
+  const isPaired = cells.length % 2 === 0 && values.byteOffset % 8 === 0 && values.constructor === cells.constructor;
+  if (cells.length >= MANY_CELLS && isPaired) pairs(cells).set(pairs(values));
   else cells.set(values);
 }
 
