@@ -74,6 +74,7 @@ export { type CrossEntropyOptions, crossEntropy } from "./autograd/functions/cro
 export { dropout } from "./autograd/functions/dropout.ts";
 export { einsum } from "./autograd/functions/einsum.ts";
 export { embedding } from "./autograd/functions/embedding.ts";
+export { type Affine, feedForward } from "./autograd/functions/feed-forward.ts";
 export { type GeluOptions, gelu } from "./autograd/functions/gelu.ts";
 export { groupNorm } from "./autograd/functions/group-norm.ts";
 export { type IpotOptions, ipot } from "./autograd/functions/ipot.ts";

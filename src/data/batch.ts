@@ -9,6 +9,8 @@ export interface ImageBatch {
   readonly pixelValues: Float32Array;
   /** [B, height, width], 1 where the picture is and 0 in the padding. */
   readonly pixelMask: Int32Array;
+  /** Whether a 0 may stand in the mask. */
+  readonly isPadded: boolean;
   readonly size: number;
   readonly height: number;
   readonly width: number;
@@ -58,7 +60,8 @@ export function collateImages(images: readonly PlanarImage[]): ImageBatch {
       }
     }
   }
-  return { pixelValues, pixelMask, size: images.length, height, width };
+  const isPadded = images.some((image) => image.height < height || image.width < width);
+  return { pixelValues, pixelMask, isPadded, size: images.length, height, width };
 }
 
 export function collateTexts(rows: readonly (readonly number[])[], padId: number): TextBatch {
@@ -81,7 +84,7 @@ export function padRows(rows: readonly (readonly number[])[], fill: number): { v
 
 /** The pictures of the given rows, in that order; a row may come more than once. All, as they are, are not copied. */
 export function selectImages(images: ImageBatch, rows: readonly number[]): ImageBatch {
-  const { pixelValues, pixelMask, size, height, width } = images;
+  const { pixelValues, pixelMask, isPadded, size, height, width } = images;
   if (rows.length === size && rows.every((row, b) => row === b)) return images;
   const area = height * width;
   const values = new Float32Array(rows.length * 3 * area);
@@ -90,7 +93,7 @@ export function selectImages(images: ImageBatch, rows: readonly number[]): Image
     values.set(pixelValues.subarray(3 * row * area, 3 * (row + 1) * area), 3 * b * area);
     mask.set(pixelMask.subarray(row * area, (row + 1) * area), b * area);
   }
-  return { pixelValues: values, pixelMask: mask, size: rows.length, height, width };
+  return { pixelValues: values, pixelMask: mask, isPadded, size: rows.length, height, width };
 }
 
 /** Which picture stands beside each caption in image–text matching. */

@@ -1,3 +1,5 @@
+import { type Affine, feedForward } from "../autograd/functions/feed-forward.ts";
+import { isRecording } from "../autograd/graph.ts";
 import type { Rng } from "../tensor/rng.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Dropout } from "./dropout.ts";
@@ -24,7 +26,12 @@ export class Mlp extends Module {
 
   /** x [..., d] → [..., d], plus the residual where one is given. */
   forward(x: Tensor, { rng, residual }: { readonly rng?: Rng; readonly residual?: Tensor } = {}): Tensor {
+    // For a graph both layers are one operation, whose pull-back needs fewer passes.
+    if (isRecording() && !this.dropout.isActive(rng))
+      return feedForward(x, affine(this.expand), affine(this.contract), residual);
     const inner = this.dropout.forward(this.expand.forwardGelu(x), rng);
     return projectOnto(this.contract, this.dropout, inner, { rng, residual });
   }
 }
+
+const affine = ({ weight, bias }: Linear): Affine => ({ weight: weight.value, bias: bias!.value });

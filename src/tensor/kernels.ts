@@ -96,6 +96,8 @@ export interface FusedKernels {
   linearGelu: { readonly hasBias: boolean };
   /** (a [m, k], b [k, n], addend [m, n]) → their product and the addend; the flags are those of matmul. */
   matmulAdd: { readonly transposeA: boolean; readonly transposeB: boolean };
+  /** (a [m, k], b [k, n], factor [m, n]) → their product times the factor, cell by cell. */
+  matmulMul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** gelu(x) = x Φ(x). */
   gelu: None;
   /** (x, grad). */
@@ -123,6 +125,19 @@ export interface FusedKernels {
   ipot: { readonly beta: number; readonly iterations: number };
   /** Tensors of any shapes → Σ x² over all their cells, []. */
   sumOfSquares: None;
+}
+
+/**
+ * Kernels with several results: the output, and the last operands, which the caller has just made. Each stands for
+ * functions of the same operands (see `autograd/joint.ts`); a device may have any of them.
+ */
+export interface JointKernels {
+  /** (x [..., in], weight [out, in], bias [out]; slopes like the output) → GELU of x Wᵀ + b, and its derivative there. */
+  linearGeluSlopes: None;
+  /** (grad [n, out], x [n, in], addend? like W̄; b̄ [out]) → W̄ = gradᵀ x and the addend, and b̄ = Σ grad over rows. */
+  linearGradients: None;
+  /** (x, weight [d], grad, addend? like x; w̄ [d], b̄ [d]) → layerNormBackward, and the gradients of weight and bias. */
+  layerNormGradients: { readonly eps: number };
 }
 
 /**
@@ -157,9 +172,10 @@ export interface AdamwAttributes {
   readonly decayAfter: number;
 }
 
-export type KernelTable = PrimitiveKernels & FusedKernels & UpdateKernels;
+export type KernelTable = PrimitiveKernels & FusedKernels & JointKernels & UpdateKernels;
 export type PrimitiveName = keyof PrimitiveKernels;
 export type FusedName = keyof FusedKernels;
+export type JointName = keyof JointKernels;
 export type UpdateName = keyof UpdateKernels;
 export type KernelName = keyof KernelTable;
 export type Attributes<K extends KernelName> = KernelTable[K];

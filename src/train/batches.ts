@@ -147,11 +147,11 @@ export class Batches {
 
 /** Pictures on the device, with a mask only where there is padding. */
 export function uploadImages(
-  { pixelValues, pixelMask, size, height, width }: ImageBatch,
+  { pixelValues, pixelMask, isPadded, size, height, width }: ImageBatch,
   placement: Placement = {},
 ): { pixelValues: Tensor; pixelMask?: Int32Array } {
   const values = fromArray(pixelValues, [size, 3, height, width], placement);
-  return { pixelValues: values, ...(pixelMask.includes(0) && { pixelMask }) };
+  return { pixelValues: values, ...(isPadded && { pixelMask }) };
 }
 
 /** A pre-training batch on the device. */

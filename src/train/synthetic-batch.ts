@@ -13,6 +13,7 @@ export function syntheticBatch(config: ViltConfig, batchSize: number, rng: Rng):
   const images = () => ({
     pixelValues: Float32Array.from({ length: batchSize * 3 * height * width }, () => rng.uniform(-1, 1)),
     pixelMask: new Int32Array(batchSize * height * width).fill(1),
+    isPadded: false,
     ...{ size: batchSize, height, width },
   });
   return { ...texts, images: images(), matchingImages: images() };

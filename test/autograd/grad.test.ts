@@ -179,7 +179,7 @@ t.test("backward: a normalization's share is added to the gradient in its pass, 
   const lossOn = loss(parameters("meta"));
   device.reset();
   backward(lossOn);
-  t.equal(device.costs.get("layerNormBackward")?.calls, 1);
+  t.equal(device.costs.get("layerNormGradients")?.calls, 1);
   t.equal(device.costs.get("add"), undefined);
   for (const on of ["cpu", "wasm"]) {
     const ours = parameters(on);

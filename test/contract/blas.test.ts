@@ -1,18 +1,20 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { feedForward } from "../../src/autograd/functions/feed-forward.ts";
 import { gelu } from "../../src/autograd/functions/gelu.ts";
 import { linear } from "../../src/autograd/functions/linear.ts";
 import { linearGelu } from "../../src/autograd/functions/linear-gelu.ts";
 import { grad } from "../../src/autograd/grad.ts";
 import { noGrad } from "../../src/autograd/graph.ts";
 import { add, mul } from "../../src/autograd/ops/arithmetic.ts";
+import { transpose } from "../../src/autograd/ops/layout.ts";
 import { matmul } from "../../src/autograd/ops/linalg.ts";
 import { sum } from "../../src/autograd/ops/reduce.ts";
 import { fittingKernels } from "../../src/tensor/backends/wasm/blas.ts";
 import { tilesByWorkers } from "../../src/tensor/backends/wasm/index.ts";
 import { processorFeatures } from "../../src/tensor/backends/wasm/platform.ts";
-import { randn } from "../../src/tensor/create.ts";
+import { ones, randn } from "../../src/tensor/create.ts";
 import { getThreads, setBlas, setThreads } from "../../src/tensor/devices.ts";
 import { Rng } from "../../src/tensor/rng.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -80,7 +82,13 @@ t.test("every thread calls the library for its own tile, with all that is done t
   const [x, w] = [randn([301, 258], rng), randn([203, 258], rng)];
   const [bias, residual] = [randn([203], rng), randn([301, 203], rng)];
   const twice = (x: Tensor, w: Tensor) => sum(add(linear(x, w), mul(linear(x, w, bias), residual))); // shares of gradients
-  const compute = () => noGrad(() => [linear(x, w, bias, residual), linearGelu(x, w, bias)]).concat(grad(twice)(x, w));
+  const compute = () => [
+    ...noGrad(() => [linear(x, w, bias, residual), linearGelu(x, w, bias)]),
+    ...grad(twice)(x, w),
+    ...grad((x: Tensor, w: Tensor, bias: Tensor) =>
+      sum(mul(x, feedForward(x, { weight: w, bias }, { weight: transpose(w), bias: ones([258]) }))),
+    )(x, w, bias),
+  ];
   for (const count of [1, 2, 3, 5]) {
     setThreads(count);
     const end = Date.now() + 30_000;

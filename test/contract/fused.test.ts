@@ -2,6 +2,7 @@ import fc from "fast-check";
 import t from "tap";
 import { attentionBackwardFused, attentionFused } from "../../src/autograd/functions/attention.ts";
 import { crossEntropyBackwardFused, crossEntropyFused } from "../../src/autograd/functions/cross-entropy.ts";
+import { matmulAddFused, matmulMulFused } from "../../src/autograd/functions/fused-product.ts";
 import { geluBackwardFused, geluFused } from "../../src/autograd/functions/gelu.ts";
 import { ipotFused } from "../../src/autograd/functions/ipot.ts";
 import {
@@ -12,7 +13,6 @@ import {
 import { linearFused } from "../../src/autograd/functions/linear.ts";
 import { linearGeluFused } from "../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../src/autograd/functions/log-softmax.ts";
-import { matmulAddFused } from "../../src/autograd/functions/matmul-add.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../src/autograd/fused.ts";
@@ -29,6 +29,7 @@ const tolerances: { readonly [K in FusedName]: Tolerance } = {
   linear: { relative: 1e-5, absolute: 1e-4 },
   linearGelu: { relative: 1e-5, absolute: 1e-4 },
   matmulAdd: { relative: 1e-5, absolute: 1e-4 },
+  matmulMul: { relative: 1e-5, absolute: 1e-4 },
   // Φ is right to 2e-7 and is multiplied by x.
   gelu: { relative: 1e-6, absolute: 3e-6 },
   geluBackward: { relative: 1e-6, absolute: 1e-6 },
@@ -78,10 +79,16 @@ const mask = (of: readonly number[]) =>
     })
     .map((values): Sample => ({ shape: of, dtype: "int32", values }));
 
+t.test("every device has all of these kernels but one", async (t) => {
+  for (const device of devices) {
+    const lacking = Object.keys(tolerances).filter((kernel) => !getBackend(device).has(kernel as FusedName));
+    t.same(lacking, device === "wasm" ? ["layerNormBackwardWeight"] : ["matmulMul"], `${device} runs the definition`);
+  }
+});
+
 for (const device of devices) {
   const test = (kernel: FusedName, body: () => void) => {
-    const skip = getBackend(device).has(kernel) ? false : "the device runs the definition";
-    t.test(`${device}: ${kernel}`, { skip }, async () => body());
+    if (getBackend(device).has(kernel)) t.test(`${device}: ${kernel}`, async () => body());
   };
 
   test("linear", () => {
@@ -141,6 +148,27 @@ for (const device of devices) {
       forAll(
         fc.tuple(sample([1100, m]), sample([1100, n]), sample([m, n])),
         (inputs) => checkFused(device, matmulAddFused, inputs, { transposeA: true, transposeB: false }),
+        2,
+      );
+  });
+
+  test("matmulMul", () => {
+    const drawn = fc.tuple(length, length, length, fc.boolean(), fc.boolean());
+    const operands = drawn.chain(([m, n, k, transposeA, transposeB]) =>
+      fc.tuple(
+        fc.tuple(sample(transposeA ? [k, m] : [m, k]), sample(transposeB ? [n, k] : [k, n]), sample([m, n])),
+        fc.constant({ transposeA, transposeB }),
+      ),
+    );
+    forAll(operands, ([inputs, attributes]) => checkFused(device, matmulMulFused, inputs, attributes));
+    // Several tiles, and several blocks of an inner dimension that is otherwise cut into parts.
+    for (const [m, n, k] of [
+      [300, 600, 64],
+      [131, 77, 1300],
+    ] as const)
+      forAll(
+        fc.tuple(sample([m, k]), sample([k, n]), sample([m, n])),
+        (inputs) => checkFused(device, matmulMulFused, inputs, { transposeA: false, transposeB: false }),
         2,
       );
   });

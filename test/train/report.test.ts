@@ -268,17 +268,29 @@ t.test("profile: counted operations are those of the formulas", async (t) => {
   const alignment = B * T * (1 + P) * d; // cosines of all words with all patches and the class token
 
   const { parameters, kernels, stepMilliseconds, fallbacks } = await profileOf("toy", B, 0);
-  const { linear, matmul, matmulAdd, attention, attentionBackward, ...others } = kernelsOf(kernels);
-  const flops = (kernel?: { flops: number }) => kernel!.flops;
-  t.equal(flops(linear), 2 * multiplyAdds);
+  const {
+    linear,
+    linearGeluSlopes,
+    matmul,
+
+    matmulMul,
+    linearGradients,
+    attention,
+    attentionBackward,
+    ...others
+  } = kernelsOf(kernels);
+  const flops = (...kernels: ({ flops: number } | undefined)[]) =>
+    kernels.reduce((sum, kernel) => sum + kernel!.flops, 0);
+  t.equal(flops(linear, linearGeluSlopes), 2 * multiplyAdds);
   // Backward takes two products for each of forward, but pixels get no gradient.
   // Of the two passes' shares of a weight's gradient, the second is added in its product.
-  t.equal(flops(matmul) + flops(matmulAdd), 2 * (2 * multiplyAdds - 2 * B * patches) + 6 * alignment);
+  t.equal(flops(matmul, matmulMul, linearGradients), 2 * (2 * multiplyAdds - 2 * B * patches) + 6 * alignment);
   const asked = B * ((2 * L - 1) * N + T - 1); // there, no token behind the last masked one asks
   t.equal(flops(attention), 2 * asked * 2 * N * d);
   t.equal(flops(attentionBackward), 2 * asked * 5 * N * d, "the weights are computed again");
   t.equal(attention!.calls, 2 * L, "two passes");
-  t.equal(linear!.calls, 2 * (1 + 4 * L) + 4);
+  t.equal(linear!.calls, 2 * (1 + 3 * L) + 4);
+  t.equal(linearGeluSlopes!.calls, 2 * L);
   t.ok(Object.values(others).every((kernel) => kernel.flops === 0));
   t.equal(attention!.bytesWritten, 4 * asked * d);
   // The usual estimate, 6 for each weight and token, and what it leaves out or counts too much.

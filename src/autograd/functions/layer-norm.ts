@@ -2,6 +2,8 @@ import { commonDType } from "../../tensor/dtype.ts";
 import { ShapeError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { applyFused, defineFused } from "../fused.ts";
+import { isTracked } from "../graph.ts";
+import { applyJoint, defineJoint, runsJointly } from "../joint.ts";
 import { add, div, mul, sub } from "../ops/arithmetic.ts";
 import { sum } from "../ops/reduce.ts";
 import { sqrt } from "../ops/transcendental.ts";
@@ -37,13 +39,23 @@ export const layerNormFused = defineFused("layerNorm", {
     return { shape: x!.shape, dtype: commonDType("layerNorm", [x!, weight!, bias!]) };
   },
   definition: ([x, weight, bias], { eps }) => add(mul(standardize(x!, eps).xHat, weight!), bias!),
-  vjp: ({ grad, inputs: [x, weight], attributes }) => [
-    Object.assign(() => applyFused(layerNormBackwardFused, [x!, weight!, grad], attributes), {
-      onto: (sum: Tensor) => applyFused(layerNormBackwardFused, [x!, weight!, grad, sum], attributes),
-    }),
-    () => applyFused(layerNormBackwardWeightFused, [x!, grad], attributes),
-    () => sum(grad, leadingAxes(grad)),
-  ],
+  vjp: ({ grad, inputs, attributes }) => {
+    const [x, weight, bias] = inputs as [Tensor, Tensor, Tensor];
+    const isJoint = isTracked(weight) && isTracked(bias) && runsJointly(layerNormGradientsJoint, grad);
+    let ofParameters: readonly Tensor[] = []; // when they are there with that of x
+    const ofX = (before?: Tensor) => {
+      const operands = [x, weight, grad, ...(before ? [before] : [])];
+      if (!isJoint) return applyFused(layerNormBackwardFused, operands, attributes);
+      const [share, ...others] = applyJoint(layerNormGradientsJoint, operands, attributes);
+      ofParameters = others;
+      return share!;
+    };
+    return [
+      Object.assign(() => ofX(), { onto: ofX }),
+      () => ofParameters[0] ?? applyFused(layerNormBackwardWeightFused, [x, grad], attributes),
+      () => ofParameters[1] ?? sum(grad, leadingAxes(grad)),
+    ];
+  },
 });
 
 /** x̄, and the earlier shares of that gradient where there are any. */
@@ -61,4 +73,17 @@ export const layerNormBackwardFused = defineFused("layerNormBackward", {
 export const layerNormBackwardWeightFused = defineFused("layerNormBackwardWeight", {
   infer: ([x]) => ({ shape: [x!.shape.at(-1)!], dtype: x!.dtype }),
   definition: ([x, grad], { eps }) => sum(mul(grad!, standardize(x!, eps).xHat), leadingAxes(grad!)),
+});
+
+/** All of them: x̄ with its addend, w̄ and b̄. */
+export const layerNormGradientsJoint = defineJoint("layerNormGradients", {
+  infer([x, weight]) {
+    const parameter = { shape: weight!.shape, dtype: x!.dtype };
+    return [{ shape: x!.shape, dtype: x!.dtype }, parameter, parameter];
+  },
+  definition: ([x, weight, grad, ...addend], attributes) => [
+    layerNormBackwardFused.definition([x!, weight!, grad!, ...addend], attributes),
+    layerNormBackwardWeightFused.definition([x!, grad!], attributes),
+    sum(grad!, leadingAxes(grad!)),
+  ],
 });

@@ -6,8 +6,7 @@ import { applyFused, defineFused } from "../fused.ts";
 import { add } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/layout.ts";
 import { matmul } from "../ops/linalg.ts";
-import { sum } from "../ops/reduce.ts";
-import { productShare } from "./matmul-add.ts";
+import { affineShares, productShare, weightShare } from "./fused-product.ts";
 
 /**
  * y = x Wᵀ + b, and + residual where one is given.
@@ -50,10 +49,10 @@ export const linearFused = defineFused("linear", {
   vjp: ({ grad, inputs, attributes: { hasBias, hasResidual } }) => {
     const [x, weight] = inputs as [Tensor, Tensor];
     const flat = rows(grad);
+    const toX = productShare(flat, weight, {}, { to: (y) => reshape(y, x.shape), from: rows });
     return [
-      productShare(flat, weight, {}, { to: (y) => reshape(y, x.shape), from: rows }),
-      productShare(flat, rows(x), { transposeA: true }, { to: (y) => y, from: (y) => y }),
-      ...(hasBias ? [() => sum(flat, 0)] : []),
+      toX,
+      ...(hasBias ? affineShares(flat, rows(x)) : [weightShare(flat, rows(x))]),
       ...(hasResidual ? [() => grad] : []),
     ];
   },

@@ -28,11 +28,12 @@ const SEED = 20260722;
 export async function compareKernels(mode: string): Promise<Comparison[]> {
   const device = await loadGpu(mode);
   const results: Comparison[] = [];
-  for (const kernel of Object.keys(kernelCases) as KernelName[]) results.push(await compareKernel(device, kernel));
+  for (const kernel of Object.keys(kernelCases) as (keyof typeof kernelCases)[])
+    results.push(await compareKernel(device, kernel));
   return results;
 }
 
-async function compareKernel(device: string, kernel: KernelName): Promise<Comparison> {
+async function compareKernel(device: string, kernel: keyof typeof kernelCases): Promise<Comparison> {
   const calls = fc.sample(kernelCases[kernel] as fc.Arbitrary<Case<KernelName>>, { numRuns: CALLS, seed: SEED });
   const tolerance = tolerances[kernel];
   let worst = 0;

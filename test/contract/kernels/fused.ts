@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { attentionBackwardFused, attentionFused } from "../../../src/autograd/functions/attention.ts";
 import { crossEntropyBackwardFused, crossEntropyFused } from "../../../src/autograd/functions/cross-entropy.ts";
+import { matmulAddFused, matmulMulFused } from "../../../src/autograd/functions/fused-product.ts";
 import { geluBackwardFused, geluFused } from "../../../src/autograd/functions/gelu.ts";
 import { ipotFused } from "../../../src/autograd/functions/ipot.ts";
 import {
@@ -11,7 +12,6 @@ import {
 import { linearFused } from "../../../src/autograd/functions/linear.ts";
 import { linearGeluFused } from "../../../src/autograd/functions/linear-gelu.ts";
 import { logSoftmaxFused } from "../../../src/autograd/functions/log-softmax.ts";
-import { matmulAddFused } from "../../../src/autograd/functions/matmul-add.ts";
 import { softmaxBackwardFused, softmaxFused } from "../../../src/autograd/functions/softmax.ts";
 import { sumOfSquaresFused } from "../../../src/autograd/functions/sum-of-squares.ts";
 import type { Fused } from "../../../src/autograd/fused.ts";
@@ -27,6 +27,7 @@ export const fusedFunctions: { readonly [K in FusedName]: Fused<K> } = {
   ...{ attention: attentionFused, attentionBackward: attentionBackwardFused, crossEntropy: crossEntropyFused },
   ...{ crossEntropyBackward: crossEntropyBackwardFused, ipot: ipotFused },
   ...{ sumOfSquares: sumOfSquaresFused, linearGelu: linearGeluFused, matmulAdd: matmulAddFused },
+  matmulMul: matmulMulFused,
 };
 
 /** Rows that vary: those of equal cells have no variance, and what would be compared there is rounding alone. */
@@ -69,6 +70,11 @@ export const fusedCases: { readonly [K in FusedName]: fc.Arbitrary<Case<K>> } = 
   matmulAdd: fc.tuple(length, length, length).chain(([m, n, k]) =>
     fc.tuple(sample([k, m]), sample([k, n]), sample([m, n])).map((inputs) => ({
       ...{ kernel: "matmulAdd", inputs, out: inputs[2], attributes: { transposeA: true, transposeB: false } },
+    })),
+  ),
+  matmulMul: fc.tuple(length, length, length).chain(([m, n, k]) =>
+    fc.tuple(sample([m, k]), sample([n, k]), sample([m, n])).map((inputs) => ({
+      ...{ kernel: "matmulMul", inputs, out: inputs[2], attributes: { transposeA: false, transposeB: true } },
     })),
   ),
   ...{ gelu: like("gelu", 1, {}), geluBackward: like("geluBackward", 2, {}) },

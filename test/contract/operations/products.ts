@@ -37,6 +37,22 @@ export const products: Readonly<Record<string, Row>> = {
       return call(fc.tuple(...all.map((shape) => floats(shape))), (x, weight, bias) => v.linearGelu(x, weight, bias));
     }),
   },
+  feedForward: {
+    calls: fc.tuple(full(0, 2), small, small, maybe).chain(([lead, d, inner, hasResidual]) => {
+      const x = [...lead, d];
+      const all = [x, [inner, d], [inner], [d, inner], [d], ...(hasResidual ? [x] : [])];
+      return call(
+        fc.tuple(...all.map((shape) => floats(shape))),
+        (x, expand, expandBias, contract, contractBias, residual) => {
+          const [into, back] = [
+            { weight: expand, bias: expandBias },
+            { weight: contract, bias: contractBias },
+          ];
+          return v.feedForward(x, into, back, residual);
+        },
+      );
+    }),
+  },
   attention: attend(v.attention),
   attentionWeights: attend(v.attentionWeights),
   cosineDistance: {

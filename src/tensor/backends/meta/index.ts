@@ -1,7 +1,7 @@
 import type { Backend, Operand, Storage } from "../../backend.ts";
 import { BYTES } from "../../dtype.ts";
 import { DeviceError } from "../../errors.ts";
-import type { Attributes, KernelName } from "../../kernels.ts";
+import type { Attributes, JointName, KernelName } from "../../kernels.ts";
 import { sizeOf } from "../../shape.ts";
 
 /** What the operations of one kind would have cost. */
@@ -23,8 +23,10 @@ export interface MetaBackend extends Backend {
 
 /** Floating-point operations of the matrix products inside a kernel, from the shapes of its operands. */
 function productFlops(kernel: KernelName, inputs: readonly Operand[], out: Operand, attributes: unknown): number {
-  if (kernel === "linear" || kernel === "linearGelu") return 2 * sizeOf(out.shape) * inputs[1]!.shape[1]!;
-  if (kernel === "matmul" || kernel === "matmulAdd") {
+  if (kernel === "linear" || kernel === "linearGelu" || kernel === "linearGeluSlopes")
+    return 2 * sizeOf(out.shape) * inputs[1]!.shape[1]!;
+  if (kernel === "linearGradients") return 2 * sizeOf(out.shape) * inputs[0]!.shape[0]!;
+  if (kernel === "matmul" || kernel === "matmulAdd" || kernel === "matmulMul") {
     const { transposeA } = attributes as Attributes<"matmul">;
     return 2 * sizeOf(out.shape) * inputs[0]!.shape.at(transposeA ? -2 : -1)!;
   }
@@ -35,6 +37,17 @@ function productFlops(kernel: KernelName, inputs: readonly Operand[], out: Opera
     return products * 2 * B * queries * N * (width / 3);
   }
   return 0;
+}
+
+/** How many of a kernel's last operands are results too. */
+const resultsAmongOperands: { readonly [K in JointName]: number } = {
+  ...{ linearGeluSlopes: 1, linearGradients: 1, layerNormGradients: 2 },
+};
+
+/** All that a kernel writes. */
+function resultsOf(kernel: KernelName, inputs: readonly Operand[], out: Operand): readonly Operand[] {
+  const count = kernel in resultsAmongOperands ? resultsAmongOperands[kernel as JointName] : 0;
+  return [out, ...inputs.slice(inputs.length - count)];
 }
 
 export function createMetaBackend(): MetaBackend {
@@ -60,11 +73,13 @@ export function createMetaBackend(): MetaBackend {
     run(kernel, inputs, out, attributes) {
       const before = costs.get(kernel) ?? { calls: 0, productFlops: 0, elements: 0, bytesWritten: 0 };
       const flops = productFlops(kernel, inputs, out, attributes);
+      const sum = (of: (result: Operand) => number) =>
+        resultsOf(kernel, inputs, out).reduce((total, result) => total + of(result), 0);
       costs.set(kernel, {
         calls: before.calls + 1,
         productFlops: before.productFlops + flops,
-        elements: before.elements + (flops === 0 ? sizeOf(out.shape) : 0),
-        bytesWritten: before.bytesWritten + sizeOf(out.shape) * BYTES[out.dtype],
+        elements: before.elements + (flops === 0 ? sum(({ shape }) => sizeOf(shape)) : 0),
+        bytesWritten: before.bytesWritten + sum(({ shape, dtype }) => sizeOf(shape) * BYTES[dtype]),
       });
     },
   };

@@ -10,15 +10,19 @@ import { attention } from "./kernels/attention.ts";
 import { elementwise } from "./kernels/elementwise.ts";
 import { indexing } from "./kernels/indexing.ts";
 import { layout } from "./kernels/layout.ts";
-import { linalg } from "./kernels/linalg.ts";
+import { linalg, linearGeluSlopes, linearGradients } from "./kernels/linalg.ts";
 import { reductions } from "./kernels/reductions.ts";
-import { rows } from "./kernels/rows.ts";
+import { layerNormGradients, rows } from "./kernels/rows.ts";
 import type { HostKernel, HostKernels } from "./kernels/types.ts";
 import { update } from "./kernels/update.ts";
 import { requestedBlas } from "./platform.ts";
 import type { WasmStorage } from "./residents.ts";
 
+/** Their results stand among the operands. */
+const joint = { linearGeluSlopes, linearGradients, layerNormGradients };
+
 const kernels: HostKernels = {
+  ...joint,
   ...elementwise,
   ...reductions,
   ...layout,
@@ -139,8 +143,9 @@ class WasmBackend implements Backend {
     residents.use(inputs, out);
     const own = kernels[kernel] as HostKernel<K> | undefined;
     if (!own?.(this.device, inputs, out, attributes)) this.#fallBack(kernel, inputs, out, attributes);
-    if (kernel in update) for (const { storage } of inputs) (storage as WasmStorage).holding.writtenBy = jobs.launched;
-    else (out.storage as WasmStorage).holding.writtenBy = jobs.launched;
+    (out.storage as WasmStorage).holding.writtenBy = jobs.launched;
+    if (kernel in update || kernel in joint)
+      for (const { storage } of inputs) (storage as WasmStorage).holding.writtenBy = jobs.launched;
   }
 
   settle(): void {

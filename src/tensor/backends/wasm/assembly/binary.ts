@@ -1,3 +1,4 @@
+import { int, OPERATION } from "./job";
 import { Binary } from "./kernel";
 import { geluDerivative } from "./mathematics";
 
@@ -9,12 +10,17 @@ export function applyBinary(operation: i32, x: v128, y: v128): v128 {
   if (operation === Binary.sub) return f32x4.sub(x, y);
   if (operation === Binary.mul) return f32x4.mul(x, y);
   if (operation === Binary.div) return f32x4.div(x, y);
+  if (operation === Binary.geluBackward) return f32x4.mul(geluDerivative(x), y);
+  return applyRare(int(OPERATION), x, y);
+}
+
+/** See unary.ts. */
+function applyRare(operation: i32, x: v128, y: v128): v128 {
   if (operation === Binary.maximum) return f32x4.max(x, y);
   if (operation === Binary.minimum) return f32x4.min(x, y);
   if (operation === Binary.equal) return truth(f32x4.eq(x, y));
   if (operation === Binary.less) return truth(f32x4.lt(x, y));
   if (operation === Binary.lessEqual) return truth(f32x4.le(x, y));
-  if (operation === Binary.geluBackward) return f32x4.mul(geluDerivative(x), y);
   if (operation === Binary.addInt) return i32x4.add(x, y);
   if (operation === Binary.subInt) return i32x4.sub(x, y);
   if (operation === Binary.mulInt) return i32x4.mul(x, y);

@@ -5,7 +5,7 @@ import { binaryTile, dropoutTile, unaryTile, whereTile } from "./elementwise";
 import { gatherTile, putAlongAxisTile, scatterAddTile, takeAlongAxisTile } from "./indexing";
 import { ipotTile } from "./ipot";
 import { Kernel } from "./kernel";
-import { layerNormBackwardTile, layerNormBackwardWeightTile, layerNormTile } from "./layer-norm";
+import { layerNormBackwardTile, layerNormTile } from "./layer-norm";
 import { matmulTile } from "./matmul";
 import { argmaxTile, reduceColumnsTile, reduceRowsTile, sumOfSquaresTile, sumPartsTile } from "./reduce";
 import { logSoftmaxTile, softmaxBackwardTile, softmaxTile } from "./softmax";
@@ -54,8 +54,6 @@ export function runTile(kernel: i32, tile: i32): void {
       return layerNormTile(tile);
     case Kernel.layerNormBackward:
       return layerNormBackwardTile(tile);
-    case Kernel.layerNormBackwardWeight:
-      return layerNormBackwardWeightTile(tile);
     case Kernel.crossEntropy:
       return crossEntropyTile(tile);
     case Kernel.crossEntropyBackward:

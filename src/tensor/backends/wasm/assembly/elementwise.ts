@@ -3,13 +3,12 @@
 // one loop serves every pattern of broadcasting.
 
 import { applyBinary } from "./binary";
-import { address, float, int, scratch, storeLanes, storePair } from "./job";
+import { address, float, int, OPERATION, scratch, storeLanes, storePair } from "./job";
 import { Binary, Unary } from "./kernel";
 import { applyUnary } from "./unary";
 
 const OUT = 0;
 const IN = 1; // up to three operands
-const OPERATION = 4;
 const TOTAL = 5; // cells of the output
 const LENGTH = 6; // of a row
 const TILE_ROWS = 7;
@@ -17,6 +16,8 @@ const ADVANCE = 8; // 1 or 0 for each operand
 const AXES = 11; // outer axes
 const SIZES = 12; // the last axis first, with its steps for the three operands
 const PER_AXIS = 4;
+/** In the place of a function: one of those that share a loop. */
+const RARE = -1;
 /** Where in scratch the last results of a row go: behind the operands that stand still. */
 const LAST: usize = 128;
 
@@ -174,8 +175,16 @@ function storeLast(out: usize, count: i32): void {
   if (count > 4) storeLanes(out + 16, v128.load(from, 16), count - 4);
 }
 
-// What is long or frequent has functions by itself: where the compiler shares a loop among the cases of a switch, it
+// What is long or frequent has a function by itself: where the compiler shares a loop among the cases of a switch, it
 // chooses between them in each turn, and no vectors are joined.
+
+function negRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.neg, x, step, out, n);
+}
+
+function absRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.abs, x, step, out, n);
+}
 
 function expRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.exp, x, step, out, n);
@@ -201,52 +210,66 @@ function geluRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.gelu, x, step, out, n);
 }
 
+function copyRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.copy, x, step, out, n);
+}
+
+function toFloatRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.toFloat, x, step, out, n);
+}
+
+function rareUnaryRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(RARE, x, step, out, n);
+}
+
 function addRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
   binaryLoop(Binary.add, x, xStep, y, yStep, out, n);
+}
+
+function subRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(Binary.sub, x, xStep, y, yStep, out, n);
 }
 
 function mulRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
   binaryLoop(Binary.mul, x, xStep, y, yStep, out, n);
 }
 
-function geluBackwardRow(x: usize, xStep: usize, grad: usize, gradStep: usize, out: usize, n: i32): void {
-  binaryLoop(Binary.geluBackward, x, xStep, grad, gradStep, out, n);
+function divRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(Binary.div, x, xStep, y, yStep, out, n);
+}
+
+function geluBackwardRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(Binary.geluBackward, x, xStep, y, yStep, out, n);
+}
+
+function rareBinaryRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  binaryLoop(RARE, x, xStep, y, yStep, out, n);
 }
 
 function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
   switch (operation) {
     case Unary.neg:
-      return unaryLoop(Unary.neg, x, step, out, n);
+      return negRow(x, step, out, n);
     case Unary.abs:
-      return unaryLoop(Unary.abs, x, step, out, n);
-    case Unary.sign:
-      return unaryLoop(Unary.sign, x, step, out, n);
-    case Unary.sqrt:
-      return unaryLoop(Unary.sqrt, x, step, out, n);
+      return absRow(x, step, out, n);
     case Unary.exp:
       return expRow(x, step, out, n);
-    case Unary.log:
-      return logRow(x, step, out, n);
     case Unary.tanh:
       return tanhRow(x, step, out, n);
+    case Unary.log:
+      return logRow(x, step, out, n);
     case Unary.sigmoid:
       return sigmoidRow(x, step, out, n);
     case Unary.erf:
       return erfRow(x, step, out, n);
     case Unary.gelu:
       return geluRow(x, step, out, n);
-    case Unary.negInt:
-      return unaryLoop(Unary.negInt, x, step, out, n);
-    case Unary.absInt:
-      return unaryLoop(Unary.absInt, x, step, out, n);
-    case Unary.signInt:
-      return unaryLoop(Unary.signInt, x, step, out, n);
     case Unary.copy:
-      return unaryLoop(Unary.copy, x, step, out, n);
-    case Unary.toInt:
-      return unaryLoop(Unary.toInt, x, step, out, n);
+      return copyRow(x, step, out, n);
     case Unary.toFloat:
-      return unaryLoop(Unary.toFloat, x, step, out, n);
+      return toFloatRow(x, step, out, n);
+    default:
+      return rareUnaryRow(x, step, out, n);
   }
 }
 
@@ -255,38 +278,14 @@ function binaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usiz
     case Binary.add:
       return addRow(x, xStep, y, yStep, out, n);
     case Binary.sub:
-      return binaryLoop(Binary.sub, x, xStep, y, yStep, out, n);
+      return subRow(x, xStep, y, yStep, out, n);
     case Binary.mul:
       return mulRow(x, xStep, y, yStep, out, n);
     case Binary.div:
-      return binaryLoop(Binary.div, x, xStep, y, yStep, out, n);
-    case Binary.maximum:
-      return binaryLoop(Binary.maximum, x, xStep, y, yStep, out, n);
-    case Binary.minimum:
-      return binaryLoop(Binary.minimum, x, xStep, y, yStep, out, n);
-    case Binary.equal:
-      return binaryLoop(Binary.equal, x, xStep, y, yStep, out, n);
-    case Binary.less:
-      return binaryLoop(Binary.less, x, xStep, y, yStep, out, n);
-    case Binary.lessEqual:
-      return binaryLoop(Binary.lessEqual, x, xStep, y, yStep, out, n);
+      return divRow(x, xStep, y, yStep, out, n);
     case Binary.geluBackward:
       return geluBackwardRow(x, xStep, y, yStep, out, n);
-    case Binary.addInt:
-      return binaryLoop(Binary.addInt, x, xStep, y, yStep, out, n);
-    case Binary.subInt:
-      return binaryLoop(Binary.subInt, x, xStep, y, yStep, out, n);
-    case Binary.mulInt:
-      return binaryLoop(Binary.mulInt, x, xStep, y, yStep, out, n);
-    case Binary.maximumInt:
-      return binaryLoop(Binary.maximumInt, x, xStep, y, yStep, out, n);
-    case Binary.minimumInt:
-      return binaryLoop(Binary.minimumInt, x, xStep, y, yStep, out, n);
-    case Binary.equalInt:
-      return binaryLoop(Binary.equalInt, x, xStep, y, yStep, out, n);
-    case Binary.lessInt:
-      return binaryLoop(Binary.lessInt, x, xStep, y, yStep, out, n);
-    case Binary.lessEqualInt:
-      return binaryLoop(Binary.lessEqualInt, x, xStep, y, yStep, out, n);
+    default:
+      return rareBinaryRow(x, xStep, y, yStep, out, n);
   }
 }

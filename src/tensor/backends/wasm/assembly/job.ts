@@ -15,6 +15,9 @@ export function findScratch(thread: i32): void {
   scratch = load<u32>(SCRATCH_TABLE + (<usize>thread << 2));
 }
 
+/** The argument that names the function of an element-wise job. */
+export const OPERATION = 4;
+
 // @ts-expect-error: decorator
 @inline
 export function int(n: i32): i32 {
@@ -83,6 +86,17 @@ export const ZEROS: usize = 1984;
 export function storePair(to: usize, left: v128, right: v128): void {
   v128.store(to, right, 16);
   v128.store(to, left);
+}
+
+/** Stores the first `count` cells, at least one, of two neighbouring vectors. */
+@inline
+export function storeCells(to: usize, left: v128, right: v128, count: i32): void {
+  if (count >= 8) {
+    storePair(to, left, right);
+    return;
+  }
+  storeLanes(to, left, count);
+  if (count > 4) storeLanes(to + 16, right, count - 4);
 }
 
 /** even + odd, by way of memory: engines join pairs of vectors from a pair of stores backwards, loops included. */

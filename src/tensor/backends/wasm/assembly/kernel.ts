@@ -20,7 +20,6 @@ export enum Kernel {
   logSoftmax,
   layerNorm,
   layerNormBackward,
-  layerNormBackwardWeight,
   crossEntropy,
   crossEntropyBackward,
   attention,

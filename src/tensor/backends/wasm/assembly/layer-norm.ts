@@ -3,7 +3,7 @@
 // Each pass goes over all rows of a tile before the next one does: what it finds out of a row, its mean for example, is
 // then there long before it is used, and no row waits for the additions that came just before.
 
-import { address, float, int, lanes, loadLanes, madd, scratch, storeLanes, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
+import { address, fillCells, float, int, lanes, loadLanes, madd, scratch, storeLanes, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
 
 const OUT = 0;
 const X = 1;
@@ -14,6 +14,9 @@ const ROWS = 5;
 const LENGTH = 6;
 const TILE_ROWS = 7;
 const EPS = 8;
+/** Sums over the rows of each tile, [tiles, length], for the gradients of weight and bias, or 0. */
+const WEIGHT_PARTS = 9;
+const BIAS_PARTS = 10;
 
 /** The tile: its first row, how many there are, how long they are. */
 let first: i32 = 0;
@@ -140,11 +143,20 @@ function normalizeRow(x: usize, out: usize, mean: v128, scale: v128): void {
   }
 }
 
-/** x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight, and the addend. */
+/**
+ * x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight, and the addend; Σ ȳ ∘ x̂ and Σ ȳ over the tile's
+ * rows where somebody wants them: the host adds the tiles in order.
+ */
 export function layerNormBackwardTile(tile: i32): void {
   begin(tile);
   for (let row = 0; row < rows; row++) findGradMeans(row);
   for (let row = 0; row < rows; row++) backwardRow(row);
+  if (!address(WEIGHT_PARTS)) return;
+  const weight = address(WEIGHT_PARTS) + tile * bytes;
+  const bias = address(BIAS_PARTS) + tile * bytes;
+  fillCells(weight, length, f32x4.splat(0));
+  fillCells(bias, length, f32x4.splat(0));
+  for (let row = 0; row < rows; row++) addParameterRow(row, weight, bias);
 }
 
 function findGradMeans(row: i32): void {
@@ -218,30 +230,30 @@ function backwardCells(x: v128, g: v128, scale: v128, gradMean: v128, alongMean:
   return f32x4.mul(f32x4.sub(f32x4.sub(g, gradMean), f32x4.mul(x, alongMean)), scale);
 }
 
-/** out[tile] = Σ over the tile's rows of ȳ ∘ x̂; the host adds the tiles in order. */
-export function layerNormBackwardWeightTile(tile: i32): void {
-  begin(tile);
-  const out = address(OUT) + tile * bytes;
-  memory.fill(out, 0, bytes);
-  for (let row = 0; row < rows; row++)
-    addWeightRow(rowOf(X) + row * bytes, rowOf(BIAS) + row * bytes, out, numberOf(means, row), numberOf(scales, row));
-}
-
-@inline
-function addWeightRow(x: usize, grad: usize, out: usize, mean: v128, scale: v128): void {
+function addParameterRow(row: i32, weight: usize, bias: usize): void {
+  const mean = numberOf(means, row);
+  const scale = numberOf(scales, row);
+  const toX = rowOf(X) + row * bytes - weight;
+  const toGrad = rowOf(BIAS) + row * bytes - weight;
+  const toBias = bias - weight;
+  let at = weight;
   let i = length;
   for (; i >= 8; i -= 8) {
-    const left = madd(v128.load(grad), standardized(x, mean, scale), v128.load(out));
-    const right = madd(v128.load(grad, 16), standardized(x + 16, mean, scale), v128.load(out, 16));
-    storePair(out, left, right);
-    x += 32;
-    grad += 32;
-    out += 32;
+    const g0 = v128.load(at + toGrad);
+    const g1 = v128.load(at + toGrad, 16);
+    const w0 = madd(g0, standardized(at + toX, mean, scale), v128.load(at));
+    const w1 = madd(g1, standardized(at + toX + 16, mean, scale), v128.load(at, 16));
+    const b0 = f32x4.add(g0, v128.load(at + toBias));
+    const b1 = f32x4.add(g1, v128.load(at + toBias, 16));
+    storePair(at, w0, w1);
+    storePair(at + toBias, b0, b1);
+    at += 32;
   }
   for (; i > 0; i -= 4) {
-    storeLanes(out, madd(v128.load(grad), standardized(x, mean, scale), v128.load(out)), i);
-    x += 16;
-    grad += 16;
-    out += 16;
+    const g = v128.load(at + toGrad);
+    const w = madd(g, standardized(at + toX, mean, scale), v128.load(at));
+    storeLanes(at + toBias, f32x4.add(g, v128.load(at + toBias)), i);
+    storeLanes(at, w, i);
+    at += 16;
   }
 }

@@ -1,11 +1,11 @@
-// C = op(A) op(B) (+ bias + residual, or GELU of it), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
+// C = op(A) op(B) (+ bias + residual, or GELU of it, or times a factor), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
 // multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once (when it is transposed, from
 // panels of 6 rows, or in place for few columns), and a tile of results stays in registers over a block of the inner dimension.
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
-import { address, int, scratch, storeLanes, ZEROS } from "./job";
-import { gelu } from "./mathematics";
+import { address, fillCells, int, scratch, storeCells, storeLanes, ZEROS } from "./job";
+import { gelu, geluDerivative } from "./mathematics";
 import { packAcross, packColumns, packRows } from "./pack";
 import { job } from "./pool";
 import { downPanel, TILE_BYTES, tileColumns } from "./register-tile";
@@ -32,7 +32,9 @@ const LDB = 18;
 const BATCH_AXES = 19;
 const GELU = 20; // whether it is taken of the results
 const LIBRARY = 21; // where the BLAS library is described that computes the products of tiles, or 0
-const BATCH = 22; // (size, step of A, step of B) an axis, the last axis first
+const SLOPES = 22; // like C: where the derivative of GELU goes with GELU, or what the results are multiplied with, or 0
+const SUMS = 23; // where each part of the inner dimension leaves the sums of A over it, [SPLITS, M], or 0
+const BATCH = 24; // (size, step of A, step of B) an axis, the last axis first
 
 /**
  * Scratch: one register tile, then the panels of B, those of A, and sums that wait for the next block of the inner
@@ -92,7 +94,10 @@ export function matmulTile(tile: i32): void {
   const rows = min(int(ROWS), int(M) - row);
   const columns = min(int(COLUMNS), int(N) - column);
   if (int(LIBRARY)) libraryBlock(a, b, c, row, rows, column, columns);
-  else block(a, b, c, part, row, rows, column, columns, start, end);
+  else {
+    const sums = address(SUMS) && column === 0 ? address(SUMS) + ((<usize>(split * int(M) + row)) << 2) : 0;
+    block(a, b, c, sums, part, row, rows, column, columns, start, end);
+  }
 }
 
 /** A tile of results over the whole inner dimension, by the library, which adds in an order of its own. */
@@ -108,7 +113,7 @@ function libraryBlock(a: usize, b: usize, c: usize, row: i32, rows: i32, column:
   const bias = address(BIAS) ? address(BIAS) + (<usize>column << 2) : 0;
   const residual = address(RESIDUAL) ? address(RESIDUAL) + offset : 0;
   if (bias || residual) addToRows(to, <usize>n << 2, rows, columns, bias, residual);
-  if (int(GELU)) geluRows(to, <usize>n << 2, rows, columns);
+  finishRows(c, row, rows, column, columns);
 }
 
 /** Adds a row to all rows, and to each a row of its own. */
@@ -129,6 +134,7 @@ function block(
   a: usize,
   b: usize,
   c: usize,
+  sums: usize,
   part: i32,
   row: i32,
   rows: i32,
@@ -154,6 +160,7 @@ function block(
     let from = a + ((<usize>(transposed ? k * lda + row : row * lda + k)) << 2);
     let step = <usize>lda << 2; // from one cell of the inner dimension to the next, of a transposed operand
     let next: usize = transposed ? 24 : step * 6; // to the next rows
+    if (sums) sumSteps(from, step, depth, rows, sums, first);
     if (transposed && columns > FEW_COLUMNS) {
       packRows(from, lda, panels + B_BYTES, depth, rows);
       from = panels + B_BYTES;
@@ -178,20 +185,59 @@ function block(
       const addendDown = residual ? stride : 0;
       const byRows = !transposed;
       downPanel(byRows, from, step, next, panel, depth, rows, width, begin, beginDown, to, toDown, addend, addendDown);
-      if (last && int(GELU)) geluRows(to, stride, rows, width);
       panel += bytes * depth;
       partial += bytes * rows;
     }
     k += depth;
   } while (k < end);
+  finishRows(c, row, rows, column, columns);
 }
 
-/** In place, of rows that have just been computed and lie in the first cache. */
-function geluRows(first: usize, stride: usize, rows: i32, columns: i32): void {
+/** The sums of a transposed operand's cells over `depth` steps, and over those before unless these are the first. */
+function sumSteps(from: usize, step: usize, depth: i32, count: i32, sums: usize, first: bool): void {
+  if (first) fillCells(sums, count, f32x4.splat(0));
+  for (let k = 0; k < depth; k++) {
+    for (let j = 0; j < count; j += 8) {
+      const at = sums + (<usize>j << 2);
+      const cells = from + (<usize>j << 2);
+      const left = f32x4.add(v128.load(at), v128.load(cells));
+      const right = f32x4.add(v128.load(at, 16), v128.load(cells, 16));
+      storeCells(at, left, right, count - j);
+    }
+    from += step;
+  }
+}
+
+/** What is done at last to a tile that has just been computed and lies in the caches: by whole rows, as the slopes do. */
+function finishRows(c: usize, row: i32, rows: i32, column: i32, columns: i32): void {
+  const slopes = address(SLOPES);
+  const stride = <usize>int(N) << 2;
+  const offset = <usize>row * stride + (<usize>column << 2);
+  if (int(GELU)) geluRows(c + offset, stride, slopes ? slopes + offset : 0, rows, columns);
+  else if (slopes) timesRows(c + offset, stride, slopes + offset, rows, columns);
+}
+
+/** GELU in place, and its derivative where somebody wants it. */
+function geluRows(first: usize, stride: usize, slopes: usize, rows: i32, columns: i32): void {
+  const toSlopes = slopes - first;
   for (let row = first, end = first + <usize>rows * stride; row < end; row += stride)
-    for (let j = 0; j < columns; j += 4) {
+    for (let j = 0; j < columns; j += 8) {
       const at = row + (<usize>j << 2);
-      storeLanes(at, gelu(v128.load(at)), columns - j);
+      const x0 = v128.load(at);
+      const x1 = v128.load(at, 16);
+      if (slopes) storeCells(at + toSlopes, geluDerivative(x0), geluDerivative(x1), columns - j);
+      storeCells(at, gelu(x0), gelu(x1), columns - j);
+    }
+}
+
+function timesRows(first: usize, stride: usize, factors: usize, rows: i32, columns: i32): void {
+  const toFactors = factors - first;
+  for (let row = first, end = first + <usize>rows * stride; row < end; row += stride)
+    for (let j = 0; j < columns; j += 8) {
+      const at = row + (<usize>j << 2);
+      const x0 = f32x4.mul(v128.load(at), v128.load(at + toFactors));
+      const x1 = f32x4.mul(v128.load(at, 16), v128.load(at + toFactors, 16));
+      storeCells(at, x0, x1, columns - j);
     }
 }
 

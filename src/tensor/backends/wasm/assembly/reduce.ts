@@ -2,7 +2,7 @@
 // asks for those of its parts first. The terms of one cell are added in an order that the shape fixes, in blocks, so that
 // rounding errors grow with the blocks and not with the terms.
 
-import { address, int, loadLanes, madd, storeLanes, storePair, sumLanes } from "./job";
+import { address, int, loadLanes, madd, storeCells, storePair, sumLanes } from "./job";
 import { Reduction } from "./kernel";
 import { findTensor, first, last, operands } from "./tensors";
 
@@ -167,8 +167,7 @@ function eightColumns(operation: i32, x: usize, stride: usize, rows: i32, out: u
     left = combine(operation, left, a);
     right = combine(operation, right, b);
   }
-  storeLanes(out, left, columns);
-  if (columns > 4) storeLanes(out + 16, right, columns - 4);
+  storeCells(out, left, right, columns);
 }
 
 /** Index of the first NaN, else of the first maximum; a tile is rows of the output. */
@@ -215,12 +214,7 @@ export function sumPartsTile(tile: i32): void {
       left = f32x4.add(left, v128.load(addend + at));
       right = f32x4.add(right, v128.load(addend + at, 16));
     }
-    const to = address(0) + at;
-    if (last - i >= 8) storePair(to, left, right);
-    else {
-      storeLanes(to, left, last - i);
-      if (last - i > 4) storeLanes(to + 16, right, last - i - 4);
-    }
+    storeCells(address(0) + at, left, right, last - i);
   }
 }
 

@@ -103,7 +103,7 @@ function reduceGroups(
 }
 
 /** What is one group, and long, is reduced in parts first. */
-function reduceLayers(device: WasmDevice, operation: Reduction, from: number, to: number, layers: Layers): void {
+export function reduceLayers(device: WasmDevice, operation: Reduction, from: number, to: number, layers: Layers): void {
   const { outer, count, inner } = layers;
   const rows = inner > 1 ? Math.max(PART_ROWS, Math.ceil(TILE_CELLS / inner)) : LONG_ROW;
   if (outer > 1 || count <= rows) {

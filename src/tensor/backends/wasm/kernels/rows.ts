@@ -4,7 +4,7 @@ import { Kernel, Reduction } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
 import type { WasmStorage } from "../residents.ts";
 import { reduceRows, sumParts } from "./reductions.ts";
-import type { HostKernels, PlainKernel } from "./types.ts";
+import type { HostKernel, HostKernels, PlainKernel } from "./types.ts";
 
 /** Arguments of all kernels over rows. */
 const ADDEND = 4;
@@ -12,10 +12,12 @@ const ROWS = 5;
 const LENGTH = 6;
 const TILE_ROWS = 7;
 const NUMBER = 8;
+const WEIGHT_PARTS = 9;
+const BIAS_PARTS = 10;
 
 const TILE_CELLS = 4096;
-/** Rows that one part of the gradient of a weight gathers. */
-const WEIGHT_ROWS = 64;
+/** Rows, at least, that one part of the gradients of parameters gathers. */
+const PARAMETER_ROWS = 32;
 const PLAIN = 1;
 const EXPONENTIAL = 2;
 
@@ -30,28 +32,8 @@ export const rows = {
     return true;
   },
   layerNormBackward(device, inputs, out, { eps }) {
-    device.floats[NUMBER] = eps;
-    device.ints[ADDEND] = 0; // unless there is one
-    runRows(device, Kernel.layerNormBackward, inputs, out, inputs[0]!, PLAIN);
-    return true;
-  },
-  layerNormBackwardWeight(device, [x, grad], out, { eps }) {
-    const { ints, floats } = device;
-    const length = x!.shape.at(-1)!;
-    const count = length === 0 ? 0 : x!.storage.size / length;
-    const parts = Math.max(1, Math.ceil(count / WEIGHT_ROWS));
-    device.withBlock(parts * length * 4, (partial) => {
-      ints[0] = partial;
-      ints[1] = addressOf(x!);
-      ints[3] = addressOf(grad!);
-      ints[ROWS] = count;
-      ints[LENGTH] = length;
-      ints[TILE_ROWS] = WEIGHT_ROWS;
-      floats[NUMBER] = eps;
-      device.run(Kernel.layerNormBackwardWeight, parts, PLAIN * x!.storage.size);
-      sumParts(device, partial, addressOf(out), 0, { parts, size: length });
-    });
-    return true;
+    device.ints[WEIGHT_PARTS] = 0;
+    return layerNormBackward(device, inputs, out, eps, TILE_CELLS);
   },
   crossEntropy(device, [logits, labels], out) {
     const [n] = logits!.shape as [number, number];
@@ -70,6 +52,41 @@ export const rows = {
   },
 } satisfies HostKernels;
 
+/** @param inputs x, weight, grad, and what is added to the gradient of x */
+function layerNormBackward(
+  device: WasmDevice,
+  inputs: readonly Operand[],
+  out: Operand,
+  eps: number,
+  tileCells: number,
+): true {
+  device.floats[NUMBER] = eps;
+  device.ints[ADDEND] = 0; // unless there is one
+  runRows(device, Kernel.layerNormBackward, inputs, out, inputs[0]!, PLAIN, tileCells);
+  return true;
+}
+
+/** All three gradients: those of weight and bias are added up by tiles. */
+export const layerNormGradients: HostKernel<"layerNormGradients"> = (device, operands, out, { eps }) => {
+  const [inputs, [weight, bias]] = [operands.slice(0, -2), operands.slice(-2)];
+  const length = weight!.storage.size;
+  if (out.storage.size === 0) {
+    for (const { storage } of [weight!, bias!]) device.view(storage as WasmStorage).fill(0);
+    return true;
+  }
+  const tileCells = Math.max(TILE_CELLS, PARAMETER_ROWS * length);
+  const parts = Math.ceil(out.storage.size / length / tileRowsOf(length, tileCells));
+  const size = parts * length;
+  device.withBlock(8 * size, (partial) => {
+    device.ints[WEIGHT_PARTS] = partial;
+    device.ints[BIAS_PARTS] = partial + 4 * size;
+    layerNormBackward(device, inputs, out, eps, tileCells);
+    sumParts(device, partial, addressOf(weight!), 0, { parts, size: length });
+    sumParts(device, partial + 4 * size, addressOf(bias!), 0, { parts, size: length });
+  });
+  return true;
+};
+
 function rowKernel(kernel: Kernel): PlainKernel {
   return (device, inputs, out) => {
     runRows(device, kernel, inputs, out, out, EXPONENTIAL);
@@ -85,18 +102,23 @@ function runRows(
   out: Operand | number,
   of: Operand,
   cost: number,
+  tileCells = TILE_CELLS,
 ): void {
   const { ints } = device;
   const length = of.shape.at(-1)!;
   if (of.storage.size === 0) return;
   const count = of.storage.size / length;
-  const tileRows = Math.max(1, Math.floor(TILE_CELLS / length));
+  const tileRows = tileRowsOf(length, tileCells);
   ints[0] = typeof out === "number" ? out : addressOf(out);
   for (let n = 0; n < inputs.length; n++) ints[1 + n] = addressOf(inputs[n]!);
   ints[ROWS] = count;
   ints[LENGTH] = length;
   ints[TILE_ROWS] = tileRows;
   device.run(kernel, Math.ceil(count / tileRows), cost * of.storage.size);
+}
+
+function tileRowsOf(length: number, tileCells: number): number {
+  return Math.max(1, Math.floor(tileCells / length));
 }
 
 /** How many rows have a label. @throws {ShapeError} for a label that is no column */
