@@ -273,6 +273,12 @@ for (const device of devices) {
       ),
     );
 
+  /** So many samples that a tile is one of them, not one of its heads. */
+  const many = fc.tuple(
+    ...[sample([40, 9, 24], spread), sample([40, 5, 8], spread), mask([40, 9])],
+    fc.constant({ numHeads: 2, hasMask: true, queries: 5 }),
+  );
+
   test("attention", () => {
     forAll(packed, ([qkv, , which, attributes]) =>
       checkFused(device, attentionFused, attributes.hasMask ? [qkv, which] : [qkv], attributes),
@@ -282,6 +288,7 @@ for (const device of devices) {
       (inputs) => checkFused(device, attentionFused, inputs, { numHeads: 1, hasMask: true, queries: 310 }),
       1,
     );
+    forAll(many, ([qkv, , which, attributes]) => checkFused(device, attentionFused, [qkv, which], attributes), 2);
     const none: Sample = { shape: [1, 3], dtype: "int32", values: [0, 0, 0] };
     forAll(sample([1, 3, 6], special), (qkv) => {
       const out = runOn(device, {
@@ -296,13 +303,22 @@ for (const device of devices) {
     });
   });
 
-  test("attentionBackward", () =>
-    forAll(packed, ([qkv, grad, which, attributes]) => {
-      const { hasMask } = attributes;
-      const out = attentionFused.definition([precise(qkv), ...(hasMask ? [precise(which)] : [])], attributes);
-      const result: Sample = { shape: out.shape, dtype: "float32", values: [...out.dataSync()] };
-      checkFused(device, attentionBackwardFused, [qkv, result, grad, ...(hasMask ? [which] : [])], attributes);
-    }));
+  test("attentionBackward", () => {
+    for (const [drawn, runs] of [
+      [packed, 60],
+      [many, 2],
+    ] as const)
+      forAll(
+        drawn,
+        ([qkv, grad, which, attributes]) => {
+          const { hasMask } = attributes;
+          const out = attentionFused.definition([precise(qkv), ...(hasMask ? [precise(which)] : [])], attributes);
+          const result: Sample = { shape: out.shape, dtype: "float32", values: [...out.dataSync()] };
+          checkFused(device, attentionBackwardFused, [qkv, result, grad, ...(hasMask ? [which] : [])], attributes);
+        },
+        runs,
+      );
+  });
 
   const labelled = fc.tuple(length, length).chain(([n, V]) =>
     fc.tuple(

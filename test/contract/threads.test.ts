@@ -30,7 +30,8 @@ function call<K extends KernelName>(
 /** Each large enough that two threads have work. */
 const x = wave([1920, 64]);
 const wide = wave([1920, 256], 0.3);
-const qkv = wave([16, 30, 192]);
+/** As many samples as two threads take whole, and three by heads. */
+const qkv = wave([10, 30, 192]);
 const cases = [
   call("matmul", [x, wave([64, 256])], [1920, 256], { transposeA: false, transposeB: false }),
   call("matmul", [wide, x], [256, 64], { transposeA: true, transposeB: false }),
@@ -60,10 +61,10 @@ const cases = [
     eps: 1e-6,
   }),
   ...[30, 7].flatMap((queries) => {
-    const [out, attributes] = [[16, queries, 64], { numHeads: 4, hasMask: false, queries }];
+    const [out, attributes] = [[10, queries, 64], { numHeads: 4, hasMask: false, queries }];
     return [
       call("attention", [qkv], out, attributes),
-      call("attentionBackward", [qkv, wave(out), wave(out, 0.2)], [16, 30, 192], attributes),
+      call("attentionBackward", [qkv, wave(out), wave(out, 0.2)], [10, 30, 192], attributes),
     ];
   }),
   call("crossEntropy", [wide, whole([1920], 256)], [], {}),

@@ -1,5 +1,5 @@
-// Multi-head attention on packed projections qkv [B, N, 3d], one (sample, head) a tile; see `attention` in
-// autograd/functions. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
+// Multi-head attention on packed projections qkv [B, N, 3d]; see `attention` in autograd/functions. A tile is one head of a
+// sample, or all of them. The N × N weights live in this thread's scratch only, and the backward kernel computes them again.
 // The products are those of matmul: register tiles over packed panels.
 
 import {
@@ -14,6 +14,7 @@ import {
   storePair,
   sumLanes,
   sumOfTwo,
+  touch,
   ZEROS,
 } from "./job";
 import { exp2OfNegative } from "./mathematics";
@@ -31,6 +32,7 @@ const HEADS = 6;
 const HEAD_SIZE = 7;
 const SCALE = 8; // 1 / √dh
 const QUERIES = 9; // the first of N
+const TILE_HEADS = 10; // 1, or all of a sample
 
 /** Keys, rounded up to pairs of vectors, as panels are: the row length of the weights. */
 let width: i32 = 0;
@@ -163,13 +165,41 @@ function scaleRow(row: usize, factor: v128): void {
   }
 }
 
-/** out = weights · V. */
 export function attentionTile(tile: i32): void {
+  const heads = int(HEADS);
+  const first = tile * int(TILE_HEADS);
+  const sample = first / heads;
+  if (int(TILE_HEADS) > 1) {
+    touchRows(QKV, sample, int(N), 3);
+    touchRows(GRAD_QKV, sample, int(QUERIES), 1);
+  }
+  for (let i = 0; i < int(TILE_HEADS); i++) attentionHead(sample, (first % heads) + i);
+}
+
+export function attentionBackwardTile(tile: i32): void {
+  const heads = int(HEADS);
+  const first = tile * int(TILE_HEADS);
+  const sample = first / heads;
+  if (int(TILE_HEADS) > 1) {
+    touchRows(QKV, sample, int(N), 3);
+    touchRows(OUT, sample, int(QUERIES), 1);
+    touchRows(GRAD, sample, int(QUERIES), 1);
+    touchRows(GRAD_QKV, sample, int(N), 3);
+  }
+  for (let i = 0; i < int(TILE_HEADS); i++) attentionBackwardHead(sample, (first % heads) + i);
+}
+
+/** A sample's rows of `parts` · d cells: a head reads and writes a piece of each, which processors do not foresee. */
+function touchRows(operand: i32, sample: i32, rows: i32, parts: i32): void {
+  const cells = rows * parts * int(HEADS) * int(HEAD_SIZE);
+  touch(address(operand) + (<usize>(sample * cells) << 2), cells);
+}
+
+/** out = weights · V. */
+function attentionHead(sample: i32, head: i32): void {
   const n = int(N);
   const queries = int(QUERIES);
   const size = int(HEAD_SIZE);
-  const sample = tile / int(HEADS);
-  const head = tile % int(HEADS);
   const d = int(HEADS) * size;
   const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);
   layOut(n, queries, size);
@@ -180,12 +210,10 @@ export function attentionTile(tile: i32): void {
 }
 
 /** With P the weights, D = rows of Σ Ō ∘ O, S̄ = P ∘ (Ō Vᵀ − D) / √dh:  Q̄ = S̄ K, K̄ = S̄ᵀ Q, V̄ = Pᵀ Ō. */
-export function attentionBackwardTile(tile: i32): void {
+function attentionBackwardHead(sample: i32, head: i32): void {
   const n = int(N);
   const queries = int(QUERIES);
   const size = int(HEAD_SIZE);
-  const sample = tile / int(HEADS);
-  const head = tile % int(HEADS);
   const d = int(HEADS) * size;
   const third = <usize>d << 2;
   const q = address(QKV) + (<usize>(sample * n * 3 * d + head * size) << 2);

@@ -4,6 +4,9 @@ import { Kernel } from "../assembly/kernel.ts";
 import { addressOf, type WasmDevice } from "../device.ts";
 import type { HostKernels } from "./types.ts";
 
+/** With so many samples for each thread, a tile is a sample: its rows are read once, in their order. */
+const TILES_PER_THREAD = 4;
+
 export const attention = {
   attention(device, inputs, out, attributes) {
     const { ints } = device;
@@ -59,6 +62,8 @@ function runHeads(
   ints[7] = size;
   floats[8] = size ** -0.5;
   ints[9] = queries;
+  const tileHeads = B >= TILES_PER_THREAD * device.threads.count ? numHeads : 1;
+  ints[10] = tileHeads;
   const nanoseconds = products * B * numHeads * queries * N * (0.1 * size + 2);
-  if (N * size > 0) device.run(kernel, B * numHeads, nanoseconds);
+  if (N * size > 0) device.run(kernel, (B * numHeads) / tileHeads, nanoseconds);
 }
