@@ -7,7 +7,7 @@ const ROWS = 480;
 const [LEAST_ROWS, LEAST_COLUMNS] = [24, 64];
 /** An inner dimension longer than this is taken in blocks of about that depth, and fewer steps where A is copied too. */
 const LONG = { plain: 1200, transposed: 600 };
-const DEPTH = { plain: 384, transposed: 300 };
+const DEPTH = { plain: 512, transposed: 300 };
 /** Such a tile packs B anew for each block, which serves the more rows the better. */
 const LONG_ROWS = 264;
 /** So many of them a thread need not come out even. */
