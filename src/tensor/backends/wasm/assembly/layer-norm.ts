@@ -14,7 +14,7 @@ const ROWS = 5;
 const LENGTH = 6;
 const TILE_ROWS = 7;
 const EPS = 8;
-/** Sums over the rows of each tile, [tiles, length], for the gradients of weight and bias, or 0. */
+/** Sums over the rows of each tile, [tiles, length], for the gradients of weight and bias. */
 const WEIGHT_PARTS = 9;
 const BIAS_PARTS = 10;
 
@@ -145,18 +145,16 @@ function normalizeRow(x: usize, out: usize, mean: v128, scale: v128): void {
 
 /**
  * x̄ = (g − mean(g) − x̂ mean(g ∘ x̂)) / √(σ² + ε) with g = ȳ ∘ weight, and the addend; Σ ȳ ∘ x̂ and Σ ȳ over the tile's
- * rows where somebody wants them: the host adds the tiles in order.
+ * rows: the host adds those of the tiles in order.
  */
 export function layerNormBackwardTile(tile: i32): void {
   begin(tile);
-  for (let row = 0; row < rows; row++) findGradMeans(row);
-  for (let row = 0; row < rows; row++) backwardRow(row);
-  if (!address(WEIGHT_PARTS)) return;
   const weight = address(WEIGHT_PARTS) + tile * bytes;
   const bias = address(BIAS_PARTS) + tile * bytes;
   fillCells(weight, length, f32x4.splat(0));
   fillCells(bias, length, f32x4.splat(0));
-  for (let row = 0; row < rows; row++) addParameterRow(row, weight, bias);
+  for (let row = 0; row < rows; row++) findGradMeans(row);
+  for (let row = 0; row < rows; row++) backwardRow(row, weight, bias);
 }
 
 function findGradMeans(row: i32): void {
@@ -192,7 +190,7 @@ function findGradMeans(row: i32): void {
   store<f32>(alongMeans + (<usize>row << 2), sumLanes(alongX) / <f32>length);
 }
 
-function backwardRow(row: i32): void {
+function backwardRow(row: i32, weightSum: usize, biasSum: usize): void {
   const mean = numberOf(means, row);
   const scale = numberOf(scales, row);
   const gradMean = numberOf(gradMeans, row);
@@ -201,24 +199,37 @@ function backwardRow(row: i32): void {
   const toX = rowOf(X) + row * bytes - out;
   const toGrad = rowOf(BIAS) + row * bytes - out;
   const toWeight = address(WEIGHT) - out;
+  const toWeightSum = weightSum - out;
+  const toBiasSum = biasSum - out;
   const hasAddend = address(ADDEND) !== 0;
   let addend = hasAddend ? rowOf(ADDEND) + row * bytes : ZEROS;
   const step: usize = hasAddend ? 16 : 0;
   let at = out;
   let i = length;
   for (; i >= 8; i -= 8) {
-    const g0 = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
-    const g1 = f32x4.mul(v128.load(at + toGrad, 16), v128.load(at + toWeight, 16));
-    const left = backwardCells(standardized(at + toX, mean, scale), g0, scale, gradMean, alongMean);
-    const right = backwardCells(standardized(at + toX + 16, mean, scale), g1, scale, gradMean, alongMean);
+    const y0 = v128.load(at + toGrad);
+    const y1 = v128.load(at + toGrad, 16);
+    const x0 = standardized(at + toX, mean, scale);
+    const x1 = standardized(at + toX + 16, mean, scale);
+    const left = backwardCells(x0, f32x4.mul(y0, v128.load(at + toWeight)), scale, gradMean, alongMean);
+    const right = backwardCells(x1, f32x4.mul(y1, v128.load(at + toWeight, 16)), scale, gradMean, alongMean);
+    const w0 = madd(y0, x0, v128.load(at + toWeightSum));
+    const w1 = madd(y1, x1, v128.load(at + toWeightSum, 16));
+    const b0 = f32x4.add(y0, v128.load(at + toBiasSum));
+    const b1 = f32x4.add(y1, v128.load(at + toBiasSum, 16));
     storePair(at, f32x4.add(left, v128.load(addend)), f32x4.add(right, v128.load(addend, 16)));
+    storePair(at + toWeightSum, w0, w1);
+    storePair(at + toBiasSum, b0, b1);
     at += 32;
     addend += step << 1;
   }
   for (; i > 0; i -= 4) {
-    const g = f32x4.mul(v128.load(at + toGrad), v128.load(at + toWeight));
-    const share = backwardCells(standardized(at + toX, mean, scale), g, scale, gradMean, alongMean);
+    const y = v128.load(at + toGrad);
+    const x = standardized(at + toX, mean, scale);
+    const share = backwardCells(x, f32x4.mul(y, v128.load(at + toWeight)), scale, gradMean, alongMean);
     storeLanes(at, f32x4.add(share, v128.load(addend)), i);
+    storeLanes(at + toWeightSum, madd(y, x, v128.load(at + toWeightSum)), i);
+    storeLanes(at + toBiasSum, f32x4.add(y, v128.load(at + toBiasSum)), i);
     at += 16;
     addend += step;
   }
@@ -228,32 +239,4 @@ function backwardRow(row: i32): void {
 @inline
 function backwardCells(x: v128, g: v128, scale: v128, gradMean: v128, alongMean: v128): v128 {
   return f32x4.mul(f32x4.sub(f32x4.sub(g, gradMean), f32x4.mul(x, alongMean)), scale);
-}
-
-function addParameterRow(row: i32, weight: usize, bias: usize): void {
-  const mean = numberOf(means, row);
-  const scale = numberOf(scales, row);
-  const toX = rowOf(X) + row * bytes - weight;
-  const toGrad = rowOf(BIAS) + row * bytes - weight;
-  const toBias = bias - weight;
-  let at = weight;
-  let i = length;
-  for (; i >= 8; i -= 8) {
-    const g0 = v128.load(at + toGrad);
-    const g1 = v128.load(at + toGrad, 16);
-    const w0 = madd(g0, standardized(at + toX, mean, scale), v128.load(at));
-    const w1 = madd(g1, standardized(at + toX + 16, mean, scale), v128.load(at, 16));
-    const b0 = f32x4.add(g0, v128.load(at + toBias));
-    const b1 = f32x4.add(g1, v128.load(at + toBias, 16));
-    storePair(at, w0, w1);
-    storePair(at + toBias, b0, b1);
-    at += 32;
-  }
-  for (; i > 0; i -= 4) {
-    const g = v128.load(at + toGrad);
-    const w = madd(g, standardized(at + toX, mean, scale), v128.load(at));
-    storeLanes(at + toBias, f32x4.add(g, v128.load(at + toBias)), i);
-    storeLanes(at, w, i);
-    at += 16;
-  }
 }

@@ -32,8 +32,8 @@ export const rows = {
     return true;
   },
   layerNormBackward(device, inputs, out, { eps }) {
-    device.ints[WEIGHT_PARTS] = 0;
-    return layerNormBackward(device, inputs, out, eps, TILE_CELLS);
+    layerNormBackward(device, inputs, out, eps);
+    return true;
   },
   crossEntropy(device, [logits, labels], out) {
     const [n] = logits!.shape as [number, number];
@@ -52,38 +52,43 @@ export const rows = {
   },
 } satisfies HostKernels;
 
-/** @param inputs x, weight, grad, and what is added to the gradient of x */
+/**
+ * The gradient of x; those of the parameters are added up by tiles on the way.
+ *
+ * @param inputs x, weight, grad, and what is added to the gradient of x
+ * @param parameters where their gradients go, if anyone wants them
+ */
 function layerNormBackward(
   device: WasmDevice,
   inputs: readonly Operand[],
   out: Operand,
   eps: number,
-  tileCells: number,
-): true {
-  device.floats[NUMBER] = eps;
-  device.ints[ADDEND] = 0; // unless there is one
-  runRows(device, Kernel.layerNormBackward, inputs, out, inputs[0]!, PLAIN, tileCells);
-  return true;
-}
-
-/** All three gradients: those of weight and bias are added up by tiles. */
-export const layerNormGradients: HostKernel<"layerNormGradients"> = (device, operands, out, { eps }) => {
-  const [inputs, [weight, bias]] = [operands.slice(0, -2), operands.slice(-2)];
-  const length = weight!.storage.size;
-  if (out.storage.size === 0) {
-    for (const { storage } of [weight!, bias!]) device.view(storage as WasmStorage).fill(0);
-    return true;
-  }
+  parameters?: { readonly weight: number; readonly bias: number },
+): void {
+  if (out.storage.size === 0) return;
+  const { ints, floats } = device;
+  const length = out.shape.at(-1)!;
   const tileCells = Math.max(TILE_CELLS, PARAMETER_ROWS * length);
   const parts = Math.ceil(out.storage.size / length / tileRowsOf(length, tileCells));
   const size = parts * length;
-  device.withBlock(8 * size, (partial) => {
-    device.ints[WEIGHT_PARTS] = partial;
-    device.ints[BIAS_PARTS] = partial + 4 * size;
-    layerNormBackward(device, inputs, out, eps, tileCells);
-    sumParts(device, partial, addressOf(weight!), 0, { parts, size: length });
-    sumParts(device, partial + 4 * size, addressOf(bias!), 0, { parts, size: length });
+  device.withBlock(8 * size, (weight) => {
+    const bias = weight + 4 * size;
+    floats[NUMBER] = eps;
+    ints[WEIGHT_PARTS] = weight;
+    ints[BIAS_PARTS] = bias;
+    ints[ADDEND] = 0; // unless there is one
+    runRows(device, Kernel.layerNormBackward, inputs, out, out, PLAIN, tileCells);
+    if (!parameters) return;
+    sumParts(device, weight, parameters.weight, 0, { parts, size: length });
+    sumParts(device, bias, parameters.bias, 0, { parts, size: length });
   });
+}
+
+export const layerNormGradients: HostKernel<"layerNormGradients"> = (device, operands, out, { eps }) => {
+  const [weight, bias] = operands.slice(-2) as [Operand, Operand];
+  if (out.storage.size === 0) for (const { storage } of [weight, bias]) device.view(storage as WasmStorage).fill(0);
+  const parameters = { weight: addressOf(weight), bias: addressOf(bias) };
+  layerNormBackward(device, operands.slice(0, -2), out, eps, parameters);
   return true;
 };
 
