@@ -3,7 +3,7 @@
 // one loop serves every pattern of broadcasting.
 
 import { applyBinary } from "./binary";
-import { address, float, int, OPERATION, scratch, storeLanes, storePair } from "./job";
+import { address, float, int, OPERATION, scratch, storeCells, storeLanes, storePair } from "./job";
 import { Binary, Unary } from "./kernel";
 import { applyUnary } from "./unary";
 
@@ -171,8 +171,7 @@ function binaryLoop(operation: i32, x: usize, xStep: usize, y: usize, yStep: usi
 /** The last `count` results, 1 to 7, out of scratch. */
 function storeLast(out: usize, count: i32): void {
   const from = scratch + LAST;
-  storeLanes(out, v128.load(from), count);
-  if (count > 4) storeLanes(out + 16, v128.load(from, 16), count - 4);
+  storeCells(out, v128.load(from), v128.load(from, 16), count);
 }
 
 // What is long or frequent has a function by itself: where the compiler shares a loop among the cases of a switch, it

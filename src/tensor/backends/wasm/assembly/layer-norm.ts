@@ -3,7 +3,21 @@
 // Each pass goes over all rows of a tile before the next one does: what it finds out of a row, its mean for example, is
 // then there long before it is used, and no row waits for the additions that came just before.
 
-import { address, fillCells, float, int, lanes, loadLanes, madd, scratch, storeLanes, storePair, sumLanes, sumOfTwo, ZEROS } from "./job";
+import {
+  address,
+  fillCells,
+  float,
+  int,
+  lanes,
+  loadLanes,
+  madd,
+  scratch,
+  storeLanes,
+  storePair,
+  sumLanes,
+  sumOfTwo,
+  ZEROS,
+} from "./job";
 
 const OUT = 0;
 const X = 1;

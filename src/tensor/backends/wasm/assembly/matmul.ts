@@ -1,6 +1,7 @@
-// C = op(A) op(B) (+ bias + residual, or GELU of it, or times a factor), batched, after Goto & van de Geijn, "Anatomy of high-performance matrix
-// multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once (when it is transposed, from
-// panels of 6 rows, or in place for few columns), and a tile of results stays in registers over a block of the inner dimension.
+// C = op(A) op(B) (+ bias + residual, or GELU of it, or times a factor), batched, after Goto & van de Geijn, "Anatomy of
+// high-performance matrix multiplication" (2008): B is packed into panels of 8 or 16 columns, A is read from 6 rows at once
+// (when it is transposed, from panels of 6 rows, or in place for few columns), and a tile of results stays in registers over
+// a block of the inner dimension.
 //
 // The order of the additions in one cell depends on the inner dimension alone: not on the tiles, not on the threads.
 
