@@ -12,7 +12,10 @@ export const linalg = {
     matrixProduct(launch, inputs, out, flags, (sum) => sum),
   /** The same and the addend. */
   matmulAdd: (...[launch, inputs, out, flags]: Parameters<GpuKernel<"matmulAdd">>) =>
-    matrixProduct(launch, inputs, out, flags, (sum, at) => `${sum} + addend[${at}]`),
+    matrixProduct(launch, inputs, out, flags, (sum, at) => `${sum} + besides[${at}]`),
+  /** The same times the factor. */
+  matmulMul: (...[launch, inputs, out, flags]: Parameters<GpuKernel<"matmulMul">>) =>
+    matrixProduct(launch, inputs, out, flags, (sum, at) => `(${sum}) * besides[${at}]`),
   /** x Wᵀ + b + residual. */
   linear: (...[launch, inputs, out, { hasBias, hasResidual }]: Parameters<GpuKernel<"linear">>) =>
     transform(launch, inputs, out, hasBias, (sum, at) => (hasResidual ? `${sum} + residual[${at}]` : sum)),
@@ -48,7 +51,7 @@ function matrixProduct(
       const { code, offsets } = walk(out.shape, views, cell);
       return `${code}const left = ${offsets[0]};\nconst right = ${offsets[1]};`;
     },
-    names: ["a", "b", "addend"].slice(0, inputs.length),
+    names: ["a", "b", "besides"].slice(0, inputs.length),
     factor: (i) => `a[left + ${i} * ${innerA}]`,
     other: (i, column) => `b[right + ${i} * ${innerB} + ${column * columnB}]`,
     result: (total, cell, column) => then(total, `${cell} + ${column}`),
