@@ -1,4 +1,3 @@
-import { int, OPERATION } from "./job";
 import { Binary } from "./kernel";
 import { geluDerivative } from "./mathematics";
 
@@ -10,12 +9,11 @@ export function applyBinary(operation: i32, x: v128, y: v128): v128 {
   if (operation === Binary.sub) return f32x4.sub(x, y);
   if (operation === Binary.mul) return f32x4.mul(x, y);
   if (operation === Binary.div) return f32x4.div(x, y);
-  if (operation === Binary.geluBackward) return f32x4.mul(geluDerivative(x), y);
-  return applyRare(int(OPERATION), x, y);
+  return f32x4.mul(geluDerivative(x), y);
 }
 
-/** See unary.ts. */
-function applyRare(operation: i32, x: v128, y: v128): v128 {
+/** The functions without a loop of their own. */
+export function applyRareBinary(operation: i32, x: v128, y: v128): v128 {
   if (operation === Binary.maximum) return f32x4.max(x, y);
   if (operation === Binary.minimum) return f32x4.min(x, y);
   if (operation === Binary.equal) return truth(f32x4.eq(x, y));

@@ -2,13 +2,14 @@
 // stands still, and the outer axes say where each row begins. A standing operand is read from a splat in scratch, so
 // one loop serves every pattern of broadcasting.
 
-import { applyBinary } from "./binary";
-import { address, float, int, OPERATION, scratch, storeCells, storeLanes, storePair } from "./job";
+import { applyBinary, applyRareBinary } from "./binary";
+import { address, float, int, scratch, storeCells, storeLanes, storePair } from "./job";
 import { Binary, Unary } from "./kernel";
-import { applyUnary } from "./unary";
+import { applyRareUnary, applyUnary } from "./unary";
 
 const OUT = 0;
 const IN = 1; // up to three operands
+const OPERATION = 4;
 const TOTAL = 5; // cells of the output
 const LENGTH = 6; // of a row
 const TILE_ROWS = 7;
@@ -16,8 +17,6 @@ const ADVANCE = 8; // 1 or 0 for each operand
 const AXES = 11; // outer axes
 const SIZES = 12; // the last axis first, with its steps for the three operands
 const PER_AXIS = 4;
-/** In the place of a function: one of those that share a loop. */
-const RARE = -1;
 /** Where in scratch the last results of a row go: behind the operands that stand still. */
 const LAST: usize = 128;
 
@@ -175,7 +174,8 @@ function storeLast(out: usize, count: i32): void {
 }
 
 // What is long or frequent has a function by itself: where the compiler shares a loop among the cases of a switch, it
-// chooses between them in each turn, and no vectors are joined.
+// chooses between them in each turn, and no vectors are joined. The others choose so in a short loop: there the size of the
+// module counts more than their time.
 
 function negRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.neg, x, step, out, n);
@@ -183,6 +183,10 @@ function negRow(x: usize, step: usize, out: usize, n: i32): void {
 
 function absRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.abs, x, step, out, n);
+}
+
+function sqrtRow(x: usize, step: usize, out: usize, n: i32): void {
+  unaryLoop(Unary.sqrt, x, step, out, n);
 }
 
 function expRow(x: usize, step: usize, out: usize, n: i32): void {
@@ -217,8 +221,12 @@ function toFloatRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.toFloat, x, step, out, n);
 }
 
-function rareUnaryRow(x: usize, step: usize, out: usize, n: i32): void {
-  unaryLoop(RARE, x, step, out, n);
+function rareUnaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
+  for (; n > 0; n -= 4) {
+    storeLanes(out, applyRareUnary(operation, v128.load(x)), n);
+    x += step;
+    out += 16;
+  }
 }
 
 function addRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
@@ -241,8 +249,13 @@ function geluBackwardRow(x: usize, xStep: usize, y: usize, yStep: usize, out: us
   binaryLoop(Binary.geluBackward, x, xStep, y, yStep, out, n);
 }
 
-function rareBinaryRow(x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
-  binaryLoop(RARE, x, xStep, y, yStep, out, n);
+function rareBinaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usize, out: usize, n: i32): void {
+  for (; n > 0; n -= 4) {
+    storeLanes(out, applyRareBinary(operation, v128.load(x), v128.load(y)), n);
+    x += xStep;
+    y += yStep;
+    out += 16;
+  }
 }
 
 function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): void {
@@ -251,6 +264,8 @@ function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): vo
       return negRow(x, step, out, n);
     case Unary.abs:
       return absRow(x, step, out, n);
+    case Unary.sqrt:
+      return sqrtRow(x, step, out, n);
     case Unary.exp:
       return expRow(x, step, out, n);
     case Unary.tanh:
@@ -268,7 +283,7 @@ function unaryRow(operation: i32, x: usize, step: usize, out: usize, n: i32): vo
     case Unary.toFloat:
       return toFloatRow(x, step, out, n);
     default:
-      return rareUnaryRow(x, step, out, n);
+      return rareUnaryRow(operation, x, step, out, n);
   }
 }
 
@@ -285,6 +300,6 @@ function binaryRow(operation: i32, x: usize, xStep: usize, y: usize, yStep: usiz
     case Binary.geluBackward:
       return geluBackwardRow(x, xStep, y, yStep, out, n);
     default:
-      return rareBinaryRow(x, xStep, y, yStep, out, n);
+      return rareBinaryRow(operation, x, xStep, y, yStep, out, n);
   }
 }

@@ -15,9 +15,6 @@ export function findScratch(thread: i32): void {
   scratch = load<u32>(SCRATCH_TABLE + (<usize>thread << 2));
 }
 
-/** The argument that names the function of an element-wise job. */
-export const OPERATION = 4;
-
 // @ts-expect-error: decorator
 @inline
 export function int(n: i32): i32 {

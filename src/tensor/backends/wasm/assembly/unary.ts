@@ -1,4 +1,3 @@
-import { int, OPERATION } from "./job";
 import { Unary } from "./kernel";
 import { erf, exp, gelu, log, sigmoid, tanh } from "./mathematics";
 
@@ -8,21 +7,20 @@ import { erf, exp, gelu, log, sigmoid, tanh } from "./mathematics";
 export function applyUnary(operation: i32, x: v128): v128 {
   if (operation === Unary.neg) return f32x4.neg(x);
   if (operation === Unary.abs) return f32x4.abs(x);
+  if (operation === Unary.sqrt) return f32x4.sqrt(x);
   if (operation === Unary.exp) return exp(x);
   if (operation === Unary.log) return log(x);
   if (operation === Unary.tanh) return tanh(x);
   if (operation === Unary.sigmoid) return sigmoid(x);
   if (operation === Unary.erf) return erf(x);
   if (operation === Unary.gelu) return gelu(x);
-  if (operation === Unary.copy) return x;
   if (operation === Unary.toFloat) return f32x4.convert_i32x4_s(x);
-  return applyRare(int(OPERATION), x);
+  return x;
 }
 
-/** What is short and rare chooses in each turn of one loop: the size of the module counts more than its time. */
-function applyRare(operation: i32, x: v128): v128 {
+/** The functions without a loop of their own. No arithmetic of floats: the compiler may compute all and choose afterwards. */
+export function applyRareUnary(operation: i32, x: v128): v128 {
   if (operation === Unary.sign) return sign(x);
-  if (operation === Unary.sqrt) return f32x4.sqrt(x);
   if (operation === Unary.negInt) return i32x4.neg(x);
   if (operation === Unary.absInt) return i32x4.abs(x);
   if (operation === Unary.signInt) return i32x4.sub(i32x4.shr_s(x, 31), i32x4.shr_s(i32x4.neg(x), 31));
