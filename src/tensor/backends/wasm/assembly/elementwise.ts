@@ -174,8 +174,8 @@ function storeLast(out: usize, count: i32): void {
 }
 
 // What is long or frequent has a function by itself: where the compiler shares a loop among the cases of a switch, it
-// chooses between them in each turn, and no vectors are joined. The others choose so in a short loop: there the size of the
-// module counts more than their time.
+// chooses between them in each turn, and no vectors are joined. The others choose so in a short loop, a vector at a time: the
+// size of the module counts more than their time, and newer compilers fail to join two conversions to integers.
 
 function negRow(x: usize, step: usize, out: usize, n: i32): void {
   unaryLoop(Unary.neg, x, step, out, n);
