@@ -49,9 +49,8 @@ export const linearFused = defineFused("linear", {
   vjp: ({ grad, inputs, attributes: { hasBias, hasResidual } }) => {
     const [x, weight] = inputs as [Tensor, Tensor];
     const flat = rows(grad);
-    const toX = productShare(flat, weight, {}, { to: (y) => reshape(y, x.shape), from: rows });
     return [
-      toX,
+      productShare(flat, weight, {}, { to: (y) => reshape(y, x.shape), from: rows }),
       ...(hasBias ? affineShares(flat, rows(x)) : [weightShare(flat, rows(x))]),
       ...(hasResidual ? [() => grad] : []),
     ];

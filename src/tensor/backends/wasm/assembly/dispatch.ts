@@ -1,7 +1,8 @@
 import { attentionBackwardTile, attentionTile } from "./attention";
 import { copyTile, fillTile } from "./copy";
 import { crossEntropyBackwardTile, crossEntropyTile } from "./cross-entropy";
-import { binaryTile, dropoutTile, unaryTile, whereTile } from "./elementwise";
+import { dropoutTile } from "./dropout";
+import { binaryTile, unaryTile, whereTile } from "./elementwise";
 import { gatherTile, putAlongAxisTile, scatterAddTile, takeAlongAxisTile } from "./indexing";
 import { ipotTile } from "./ipot";
 import { Kernel } from "./kernel";

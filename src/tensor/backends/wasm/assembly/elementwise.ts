@@ -3,7 +3,7 @@
 // one loop serves every pattern of broadcasting.
 
 import { applyBinary, applyRareBinary } from "./binary";
-import { address, float, int, scratch, storeCells, storeLanes, storePair } from "./job";
+import { address, int, scratch, storeCells, storeLanes, storePair } from "./job";
 import { Binary, Unary } from "./kernel";
 import { applyRareUnary, applyUnary } from "./unary";
 
@@ -87,34 +87,6 @@ export function whereTile(tile: i32): void {
       y += step(2);
       out += 16;
     }
-  }
-}
-
-/**
- * Inverted dropout: cell i stays where the upper 24 bits of a mix of (seed, i), read as a fraction, reach the
- * probability. The mix is the finaliser of MurmurHash3 (Appleby, public domain).
- */
-export function dropoutTile(tile: i32): void {
-  const first = tile * int(LENGTH);
-  const last = min(int(TOTAL), first + int(LENGTH));
-  const seed = i32x4.splat(int(TILE_ROWS));
-  const probability = f32x4.splat(float(ADVANCE));
-  const scale = f32x4.splat(float(ADVANCE + 1));
-  let x = address(IN) + (<usize>first << 2);
-  let out = address(OUT) + (<usize>first << 2);
-  for (let i = first; i < last; i += 4) {
-    let h = i32x4.add(i32x4.splat(i), i32x4(0, 1, 2, 3));
-    h = i32x4.add(i32x4.mul(h, i32x4.splat(0x9e3779b1)), seed);
-    h = v128.xor(h, i32x4.shr_u(h, 16));
-    h = i32x4.mul(h, i32x4.splat(0x85ebca6b));
-    h = v128.xor(h, i32x4.shr_u(h, 13));
-    h = i32x4.mul(h, i32x4.splat(0xc2b2ae35));
-    h = v128.xor(h, i32x4.shr_u(h, 16));
-    const fraction = f32x4.mul(f32x4.convert_i32x4_u(i32x4.shr_u(h, 8)), f32x4.splat(5.960464477539063e-8)); // 2⁻²⁴
-    const kept = f32x4.ge(fraction, probability);
-    storeLanes(out, v128.and(f32x4.mul(v128.load(x), scale), kept), last - i);
-    x += 16;
-    out += 16;
   }
 }
 
