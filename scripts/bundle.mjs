@@ -8,7 +8,15 @@ import { build } from "esbuild";
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Packages that are taken in, as far as they are used; all others are found in node_modules when they are needed. */
-const INLINE = ["zod", "ndarray", "seedrandom", "@dagrejs/dagre", "@iconify/utils", "@huggingface/tokenizers"];
+const INLINE = [
+  "zod/mini",
+  "zod/v4/locales/en.js",
+  "ndarray",
+  "seedrandom",
+  "@dagrejs/dagre",
+  "@iconify/utils",
+  "@huggingface/tokenizers",
+];
 
 rmSync(at("dist/bundle"), { recursive: true, force: true });
 await build({

@@ -1,22 +1,19 @@
-import * as z from "zod";
-import { DataError } from "../tensor/errors.ts";
+import * as z from "zod/mini";
+import { count, expectSchema, positive } from "../tensor/expect-schema.ts";
 import { collateImages, type ImageBatch } from "./batch.ts";
 import { type PlanarImage, type RgbImage, resizeBicubic, resizedSize } from "./image.ts";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 const schema = z.looseObject({
-  do_resize: z.boolean().default(true),
-  size: z.union([z.int().positive(), z.looseObject({ shortest_edge: z.int().positive() })]).default(384),
-  size_divisor: z.int().positive().default(32),
-  resample: z.literal(3).default(3),
-  do_rescale: z.boolean().default(true),
-  rescale_factor: z
-    .number()
-    .positive()
-    .default(1 / 255),
-  do_normalize: z.boolean().default(true),
-  image_mean: triple.default([0.5, 0.5, 0.5]),
-  image_std: triple.default([0.5, 0.5, 0.5]),
+  do_resize: z._default(z.boolean(), true),
+  size: z._default(z.union([count, z.looseObject({ shortest_edge: count })]), 384),
+  size_divisor: z._default(count, 32),
+  resample: z._default(z.literal(3), 3),
+  do_rescale: z._default(z.boolean(), true),
+  rescale_factor: z._default(positive, 1 / 255),
+  do_normalize: z._default(z.boolean(), true),
+  image_mean: z._default(triple, [0.5, 0.5, 0.5]),
+  image_std: z._default(triple, [0.5, 0.5, 0.5]),
 });
 type Settings = z.output<typeof schema>;
 
@@ -26,9 +23,7 @@ export class ImageProcessor {
 
   /** @throws {DataError} naming `source` and every field that does not fit; only bicubic resampling (3) is known */
   static fromJSON(json: unknown, source = "preprocessor_config.json"): ImageProcessor {
-    const { data, error } = schema.safeParse(json);
-    if (error) throw new DataError(`${source}: ${z.prettifyError(error).replaceAll("\n", " ")}`);
-    return new ImageProcessor(data);
+    return new ImageProcessor(expectSchema(schema, json, source));
   }
 
   /** The settings of a model with pictures of this shorter side and patches of this size. */

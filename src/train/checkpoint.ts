@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { noGrad } from "../autograd/graph.ts";
+import { parseJson } from "../data/folder/records.ts";
 import {
   parseSafetensors,
   parseSafetensorsHeader,
@@ -11,7 +12,8 @@ import {
 import { Tokenizer } from "../data/tokenizer.ts";
 import { problemsOf } from "../nn/module.ts";
 import { fromArray, type Placement } from "../tensor/create.ts";
-import { ConfigError, DataError, formatShape } from "../tensor/errors.ts";
+import { DataError, formatShape } from "../tensor/errors.ts";
+import { expectSchema } from "../tensor/expect-schema.ts";
 import { parseViltConfig, type ViltConfig, type WordPatchAlignmentConfig } from "../vilt/config.ts";
 import { ViltForPretraining } from "../vilt/pretraining.ts";
 import { writeFileAtomic } from "./files.ts";
@@ -99,23 +101,17 @@ const StateShape = z.object({
     }),
   ),
   settings: z.unknown(),
-  seed: z.number().int(),
+  seed: z.int(),
   data: DataSource,
   vocabulary: z.array(z.string()),
-  from: z.string().optional(),
-  step: z.number().int().min(0),
+  from: z.optional(z.string()),
+  step: z.int().check(z.minimum(0)),
 });
 
 function parseState(text: string, file: string): RunState {
-  try {
-    const state = StateShape.parse(JSON.parse(text));
-    return { ...state, model: parseViltConfig(state.model, file), settings: parseSettings(state.settings, file) };
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const problem =
-      error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : (error as Error).message;
-    throw new DataError(`${file}: the header's state cannot be used: ${problem}`);
-  }
+  const record = `${file}: the header's state cannot be used`;
+  const state = expectSchema(StateShape, parseJson(text, record), record);
+  return { ...state, model: parseViltConfig(state.model, file), settings: parseSettings(state.settings, file) };
 }
 
 /** The model of a checkpoint with its tokenizer, for everything but training. */

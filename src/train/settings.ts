@@ -1,51 +1,48 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type AugmentListName, GREATEST_MAGNITUDE } from "../data/rand-augment.ts";
 import { ConfigError } from "../tensor/errors.ts";
+import { count, expectSchema, fraction, positive } from "../tensor/expect-schema.ts";
 import { getPreset, type PresetName } from "../vilt/config.ts";
 
+const RandAugmentSettings = z.strictObject({
+  operations: count,
+  magnitude: z.number().check(z.minimum(0), z.maximum(GREATEST_MAGNITUDE)),
+  list: z._default(z.enum(["original", "slide"] satisfies AugmentListName[]), "original"),
+});
+
 /** How a model is pre-trained; with the model's own configuration, the seed and the data, it determines every bit. */
-export const TrainingSettings = z
-  .object({
-    steps: z.number().int().positive(),
-    batchSize: z.number().int().min(2),
-    learningRate: z.number().positive(),
-    /** Part of the steps over which the learning rate rises from 0; it then falls linearly to 0. */
-    warmup: z.number().min(0).lt(1),
-    weightDecay: z.number().min(0),
-    beta1: z.number().min(0).lt(1),
-    beta2: z.number().min(0).lt(1),
-    /** Longest gradient, over all parameters. */
-    clipNorm: z.number().positive(),
-    /** Part of the tokens that are hidden. */
-    maskProbability: z.number().gt(0).lt(1),
-    /** Hides whole words; without it each token for itself (the paper's ablation, Table 5). */
-    wholeWords: z.boolean().default(true),
-    /** Also hides patches and predicts their brightness, in a third pass (the paper's ablation, Table 5). */
-    maskedPatches: z.boolean().default(false),
-    /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
-    pairing: z.enum(["previous", "drawn"]),
-    /**
-     * Part of the mismatched pairs that get, in the second half of training, the caption's own picture with one point
-     * changed, where the data set can do that.
-     */
-    hardNegatives: z.number().min(0).max(1).default(0),
-    /**
-     * RandAugment at training samples: how many operations, and how strong. Pictures are shifted by pixels of their own
-     * size, which at magnitude 9 is little of a photograph and most of a small drawing.
-     */
-    randAugment: z
-      .object({
-        operations: z.number().int().min(1),
-        magnitude: z.number().min(0).max(GREATEST_MAGNITUDE),
-        list: z.enum(["original", "slide"] satisfies AugmentListName[]).default("original"),
-      })
-      .strict()
-      .nullable()
-      .default(null),
-    /** Hides whole Chinese words, which a segmenter finds, and not each character for itself. */
-    chineseWords: z.boolean().default(false),
-  })
-  .strict();
+export const TrainingSettings = z.strictObject({
+  steps: count,
+  batchSize: z.int().check(z.minimum(2)),
+  learningRate: positive,
+  /** Part of the steps over which the learning rate rises from 0; it then falls linearly to 0. */
+  warmup: fraction,
+  weightDecay: z.number().check(z.minimum(0)),
+  beta1: fraction,
+  beta2: fraction,
+  /** Longest gradient, over all parameters. */
+  clipNorm: positive,
+  /** Part of the tokens that are hidden. */
+  maskProbability: z.number().check(z.gt(0), z.lt(1)),
+  /** Hides whole words; without it each token for itself (the paper's ablation, Table 5). */
+  wholeWords: z._default(z.boolean(), true),
+  /** Also hides patches and predicts their brightness, in a third pass (the paper's ablation, Table 5). */
+  maskedPatches: z._default(z.boolean(), false),
+  /** `previous`: the second half of a batch gets the picture of the row before; `drawn`: the original's random rule. */
+  pairing: z.enum(["previous", "drawn"]),
+  /**
+   * Part of the mismatched pairs that get, in the second half of training, the caption's own picture with one point
+   * changed, where the data set can do that.
+   */
+  hardNegatives: z._default(z.number().check(z.minimum(0), z.maximum(1)), 0),
+  /**
+   * RandAugment at training samples: how many operations, and how strong. Pictures are shifted by pixels of their own
+   * size, which at magnitude 9 is little of a photograph and most of a small drawing.
+   */
+  randAugment: z._default(z.nullable(RandAugmentSettings), null),
+  /** Hides whole Chinese words, which a segmenter finds, and not each character for itself. */
+  chineseWords: z._default(z.boolean(), false),
+});
 export type TrainingSettings = z.infer<typeof TrainingSettings>;
 /** Settings that differ from those of a preset; what has a default need not be said. */
 export type SettingChanges = Partial<z.input<typeof TrainingSettings>>;
@@ -92,7 +89,5 @@ export function trainingSettings(preset: string, changes: SettingChanges = {}): 
 
 /** @param where what the settings were read from, for the message */
 export function parseSettings(values: unknown, where: string): TrainingSettings {
-  const result = TrainingSettings.safeParse(values);
-  if (!result.success) throw new ConfigError(`${where}: ${z.prettifyError(result.error).replaceAll("\n", " ")}`);
-  return result.data;
+  return expectSchema(TrainingSettings, values, where, ConfigError);
 }

@@ -1,9 +1,6 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { ConfigError } from "../tensor/errors.ts";
-
-const count = z.int().positive();
-const probability = z.number().min(0).lt(1);
-const positive = z.number().positive();
+import { count, expectSchema, fraction, positive } from "../tensor/expect-schema.ts";
 
 const modelSchema = z
   .strictObject({
@@ -11,47 +8,49 @@ const modelSchema = z
     numLayers: count,
     numHeads: count,
     /** Inner width of the MLP as a multiple of the hidden size. */
-    mlpRatio: positive.default(4),
+    mlpRatio: z._default(positive, 4),
     vocabularySize: count,
     maxTextLength: count,
     /** Rows of BERT's own table; only row 0 is ever used. */
-    segmentTypes: count.default(2),
+    segmentTypes: z._default(count, 2),
     /** Row 0 text, 1 image, 2 the second image of a pair. */
-    modalityTypes: count.default(2),
+    modalityTypes: z._default(count, 2),
     /** Height and width that the grid of positions stands for. */
     imageSize: z.tuple([count, count]),
     patchSize: count,
-    numChannels: count.default(3),
+    numChannels: z._default(count, 3),
     /** Patches kept of each image; null for all. */
-    maxImageLength: count.nullable().default(null),
-    dropout: probability.default(0),
-    queryKeyValueBias: z.boolean().default(true),
+    maxImageLength: z._default(z.nullable(count), null),
+    dropout: z._default(fraction, 0),
+    queryKeyValueBias: z._default(z.boolean(), true),
     /** ViT's constant in the original; the Hugging Face port has 1e-12 here too. */
-    encoderEps: positive.default(1e-6),
+    encoderEps: z._default(positive, 1e-6),
     /** BERT's constant: text embedding and the heads' transform. */
-    textEps: positive.default(1e-12),
-    initializer: z.enum(["normal", "fanIn"]).default("normal"),
+    textEps: z._default(positive, 1e-12),
+    initializer: z._default(z.enum(["normal", "fanIn"]), "normal"),
     /** Give the backbone a vector that stands for hidden patches: masked patch prediction, the paper's ablation. */
-    maskedPatches: z.boolean().default(false),
+    maskedPatches: z._default(z.boolean(), false),
     /** Share the decoder of masked words with the word embedding; the original never does. */
-    tieWordEmbeddings: z.boolean().default(false),
+    tieWordEmbeddings: z._default(z.boolean(), false),
   })
-  .refine(({ hiddenSize, numHeads }) => hiddenSize % numHeads === 0, {
-    path: ["numHeads"],
-    error: "must divide hiddenSize",
-  })
-  .refine(({ imageSize, patchSize }) => imageSize.every((n) => n % patchSize === 0), {
-    path: ["patchSize"],
-    error: "must divide both lengths of imageSize",
-  });
+  .check(
+    z.refine(({ hiddenSize, numHeads }) => hiddenSize % numHeads === 0, {
+      path: ["numHeads"],
+      error: "must divide hiddenSize",
+    }),
+    z.refine(({ imageSize, patchSize }) => imageSize.every((n) => n % patchSize === 0), {
+      path: ["patchSize"],
+      error: "must divide both lengths of imageSize",
+    }),
+  );
 
 /** Where word–patch alignment compares tokens, and how strongly it counts. */
 const alignmentSchema = z.strictObject({
   /** "final": after the last LayerNorm (the paper); "embedding": the transformer's input. */
   layer: z.enum(["final", "embedding"]),
-  weight: z.number().default(0.1),
-  beta: positive.default(0.5),
-  iterations: count.default(50),
+  weight: z._default(z.number(), 0.1),
+  beta: z._default(positive, 0.5),
+  iterations: z._default(count, 50),
 });
 
 const presetSchema = z.strictObject({
@@ -70,16 +69,9 @@ export interface Preset {
   readonly wordPatchAlignment: readonly WordPatchAlignmentConfig[];
 }
 
-function parse<S extends z.ZodType>(schema: S, value: unknown, source: string): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
-  throw new ConfigError(`${source}: ${problems.join("; ")}`);
-}
-
 /** Checks a configuration and fills in the defaults. @throws {ConfigError} that names `source` and every bad field */
 export function parseViltConfig(value: unknown, source = "model configuration"): ViltConfig {
-  return parse(modelSchema, value, source);
+  return expectSchema(modelSchema, value, source, ConfigError);
 }
 
 /** The paper's objective: the final layer, weight 0.1, β 0.5, 50 iterations. */
@@ -156,7 +148,7 @@ export const presetNames = Object.keys(presetData) as PresetName[];
 export function getPreset(name: string): Preset {
   if (!Object.hasOwn(presetData, name))
     throw new ConfigError(`no preset "${name}"; there are ${presetNames.join(", ")}`);
-  return parse(presetSchema, presetData[name as PresetName], `preset ${name}`);
+  return expectSchema(presetSchema, presetData[name as PresetName], `preset ${name}`, ConfigError);
 }
 
 /** Rows and columns of the grid of positions. */

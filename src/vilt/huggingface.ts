@@ -1,7 +1,8 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { LayerOptions } from "../nn/init.ts";
 import type { Module } from "../nn/module.ts";
 import { DataError } from "../tensor/errors.ts";
+import { count, expectSchema } from "../tensor/expect-schema.ts";
 import { parseViltConfig, type ViltConfig } from "./config.ts";
 import { ViltForImagePairs } from "./image-pair-classification.ts";
 import { ViltForMaskedLanguageModeling } from "./masked-language-modeling.ts";
@@ -9,27 +10,26 @@ import { Vilt } from "./model.ts";
 import { ViltForQuestionAnswering } from "./question-answering.ts";
 import { ViltForRetrieval } from "./retrieval.ts";
 
-const count = z.int().positive();
 const schema = z.looseObject({
   model_type: z.literal("vilt"),
-  vocab_size: count.default(30522),
-  type_vocab_size: count.default(2),
-  modality_type_vocab_size: count.default(2),
-  max_position_embeddings: count.default(40),
-  hidden_size: count.default(768),
-  num_hidden_layers: count.default(12),
-  num_attention_heads: count.default(12),
-  intermediate_size: count.default(3072),
-  hidden_act: z.literal("gelu").default("gelu"),
-  hidden_dropout_prob: z.number().default(0),
-  layer_norm_eps: z.number().default(1e-12),
-  image_size: z.union([count, z.tuple([count, count])]).default(384),
-  patch_size: z.union([count, z.tuple([count, count])]).default(32),
-  num_channels: count.default(3),
-  qkv_bias: z.boolean().default(true),
-  max_image_length: z.int().default(-1),
-  num_images: z.int().default(-1),
-  id2label: z.record(z.string(), z.string()).optional(),
+  vocab_size: z._default(count, 30522),
+  type_vocab_size: z._default(count, 2),
+  modality_type_vocab_size: z._default(count, 2),
+  max_position_embeddings: z._default(count, 40),
+  hidden_size: z._default(count, 768),
+  num_hidden_layers: z._default(count, 12),
+  num_attention_heads: z._default(count, 12),
+  intermediate_size: z._default(count, 3072),
+  hidden_act: z._default(z.literal("gelu"), "gelu"),
+  hidden_dropout_prob: z._default(z.number(), 0),
+  layer_norm_eps: z._default(z.number(), 1e-12),
+  image_size: z._default(z.union([count, z.tuple([count, count])]), 384),
+  patch_size: z._default(z.union([count, z.tuple([count, count])]), 32),
+  num_channels: z._default(count, 3),
+  qkv_bias: z._default(z.boolean(), true),
+  max_image_length: z._default(z.int(), -1),
+  num_images: z._default(z.int(), -1),
+  id2label: z.optional(z.record(z.string(), z.string())),
 });
 
 /** What `config.json` of a Hugging Face checkpoint says. */
@@ -42,8 +42,7 @@ export interface HuggingfaceConfig {
 
 /** @throws {DataError} naming `source` and every field that does not fit */
 export function parseHuggingfaceConfig(json: unknown, source = "config.json"): HuggingfaceConfig {
-  const { data, error } = schema.safeParse(json);
-  if (error) throw new DataError(`${source}: ${z.prettifyError(error).replaceAll("\n", " ")}`);
+  const data = expectSchema(schema, json, source);
   const { image_size: image, patch_size: patch } = data;
   const [patchSize, other] = typeof patch === "number" ? [patch, patch] : patch;
   if (patchSize !== other) throw new DataError(`${source}: patches of ${patchSize}×${other} are not square`);

@@ -409,7 +409,7 @@ t.test("pretrain: a captions file with a bad line is refused by its line, before
   const pretrain = ["pretrain", "--data", "data", "--output", "new", "--steps", "2", "--batch-size", "2"];
   for (const [bad, message] of [
     ['{"image": "wide.jpg", "capt', /data\/captions\.jsonl, line 3: not JSON/],
-    ['{"image": "wide.jpg"}', /data\/captions\.jsonl, line 3: "caption": .*expected string/],
+    ['{"image": "wide.jpg"}', /data\/captions\.jsonl, line 3: caption: .*expected string/],
     ['{"image": "gone.jpg", "caption": "a"}', /data\/captions\.jsonl, line 3: there is no image file .*gone\.jpg/],
     ['{"image": "wide.jpg", "caption": "  "}', /data\/captions\.jsonl, line 3: the caption is empty/],
     [

@@ -144,16 +144,16 @@ t.test("questions that cannot be used: one line that names file, line and fault"
     [
       ['{"image": "red.png", ', /line 2: not JSON/],
       ['["red.png"]', /line 2: .*expected object/],
-      [{ question: "what ?", answers }, /line 2: "image": .*expected string/],
-      [{ image: "red.png", answers }, /line 2: "question": .*expected string/],
+      [{ question: "what ?", answers }, /line 2: image: .*expected string/],
+      [{ image: "red.png", answers }, /line 2: question: .*expected string/],
       [{ ...question, question: " \u00a0" }, /line 2: the question is empty/],
       [unanswered, /line 2: expected either "answers" or "answer"/],
       [{ ...question, answer: "red" }, /line 2: expected either "answers" or "answer"/],
       [{ ...question, answers: [] }, /line 2: there is no answer/],
       [{ ...question, answers: ["The", "?"] }, /line 2: there is no answer/],
-      [{ ...question, answers: "red" }, /line 2: "answers": .*expected array/],
-      [{ ...question, answers: ["red", 3] }, /line 2: "answers\.1": .*expected string, received number/],
-      [{ ...question, split: "" }, /line 2: "split": /],
+      [{ ...question, answers: "red" }, /line 2: answers: .*expected array/],
+      [{ ...question, answers: ["red", 3] }, /line 2: answers\.1: .*expected string, received number/],
+      [{ ...question, split: "" }, /line 2: split: /],
       [{ ...question, image: "none.png" }, /line 2: there is no image file .*none\.png/],
       [{ ...question, image: "inside" }, /line 2: there is no image file/],
       [{ ...question, image: "inside/../../red.png" }, /line 2: the image .* lies outside/],
@@ -207,7 +207,7 @@ t.test("VQA v2: the four official files, the last images of val2014 for validati
     message: /val2014_questions\.json, question 7000: there are no answers/,
   });
   write("v2_mscoco_val2014_annotations.json", { annotations: [{ question_id: "7" }] });
-  await t.rejects(FolderQuestions.open(vqa, size), { message: /annotations\.json: "annotations\.0\.question_id": / });
+  await t.rejects(FolderQuestions.open(vqa, size), { message: /annotations\.json: annotations\.0\.question_id: / });
   const alone = t.testdir({ "v2_OpenEnded_mscoco_train2014_questions.json": "{}" });
   await t.rejects(FolderQuestions.open(alone, size), {
     message: /expected a VQA v2 file, or a folder with v2_mscoco_train2014_annotations\.json/,
@@ -261,15 +261,15 @@ t.test("statements that cannot be used: one line that names file, line and fault
     [
       ['{"images": [}', /line 2: not JSON/],
       ["null", /line 2: .*expected object/],
-      [{ ...statement, images: ["red.png"] }, /line 2: "images": expected two images, the left and the right one/],
-      [{ ...statement, images: ["red.png", "red.png", "red.png"] }, /line 2: "images": expected two images/],
-      [{ ...statement, images: "red.png" }, /line 2: "images": expected two images/],
-      [{ ...statement, images: ["red.png", 3] }, /line 2: "images\.1": .*expected string, received number/],
-      [{ images: statement.images, label }, /line 2: "statement": .*expected string/],
+      [{ ...statement, images: ["red.png"] }, /line 2: images: expected two images, the left and the right one/],
+      [{ ...statement, images: ["red.png", "red.png", "red.png"] }, /line 2: images: expected two images/],
+      [{ ...statement, images: "red.png" }, /line 2: images: expected two images/],
+      [{ ...statement, images: ["red.png", 3] }, /line 2: images\.1: .*expected string, received number/],
+      [{ images: statement.images, label }, /line 2: statement: .*expected string/],
       [{ ...statement, statement: "" }, /line 2: the statement is empty/],
-      [unlabelled, /line 2: "label": expected true, false, "True" or "False"/],
-      [{ ...statement, label: "yes" }, /line 2: "label": expected true, false, "True" or "False"/],
-      [{ ...statement, label: 1 }, /line 2: "label": expected true, false, "True" or "False"/],
+      [unlabelled, /line 2: label: expected true, false, "True" or "False"/],
+      [{ ...statement, label: "yes" }, /line 2: label: expected true, false, "True" or "False"/],
+      [{ ...statement, label: 1 }, /line 2: label: expected true, false, "True" or "False"/],
       [{ ...statement, images: ["red.png", "none.png"] }, /line 2: there is no image file .*none\.png/],
       [{ ...statement, images: ["../red.png", "red.png"] }, /line 2: the image "\.\.\/red\.png" lies outside/],
     ],

@@ -92,8 +92,8 @@ t.test("Karpathy's JSON: splits, file paths, several captions, pretty-printed or
   }
   const bad = (change: object) =>
     open([{ images: [images[0]!, { ...images[1], ...change }] }], join(folder, "dataset.json"));
-  await t.rejects(bad({ sentences: [] }), { name: "DataError", message: /dataset\.json, images\[1\]: "sentences": / });
-  await t.rejects(bad({ filename: 7 }), { message: /images\[1\]: "filename": .*expected string/ });
+  await t.rejects(bad({ sentences: [] }), { name: "DataError", message: /dataset\.json, images\[1\]: sentences: / });
+  await t.rejects(bad({ filename: 7 }), { message: /images\[1\]: filename: .*expected string/ });
   await t.rejects(bad({ sentences: [{ raw: " " }] }), { message: /images\[1\]: the caption is empty/ });
   await t.rejects(open(['{"images": [', "{},", "oops", "]}"], join(folder, "dataset.json")), {
     message: /dataset\.json, line 3: not JSON/,
@@ -105,8 +105,8 @@ t.test("bad lines: one line that names file, line and fault", async (t) => {
   const cases: [string | object, RegExp][] = [
     ['{"image": "0.png", ', /line 2: not JSON/],
     ['"red"', /line 2: .*expected object/],
-    [{ image: "0.png" }, /line 2: "caption": .*expected string/],
-    [{ image: 3, caption: "red" }, /line 2: "image": .*expected string, received number/],
+    [{ image: "0.png" }, /line 2: caption: .*expected string/],
+    [{ image: 3, caption: "red" }, /line 2: image: .*expected string, received number/],
     [{ image: "0.png", caption: " \u00a0" }, /line 2: the caption is empty/],
     [{ image: "none.png", caption: "red" }, /line 2: there is no image file .*none\.png/],
     [{ image: "val", caption: "red" }, /line 2: there is no image file/],

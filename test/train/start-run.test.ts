@@ -65,7 +65,7 @@ t.test(
     appendFileSync(captions, '\n{"image": "0.png"}');
     await t.rejects(start("bad", true), {
       name: "DataError",
-      message: new RegExp(`${captions}, line 13: "caption": `),
+      message: new RegExp(`${captions}, line 13: caption: `),
     });
     t.strictSame(
       readdirSync(name).filter((file) => /whole|few|bad/.test(file)),

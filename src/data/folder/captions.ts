@@ -1,22 +1,23 @@
-import * as z from "zod";
+import * as z from "zod/mini";
+import { expectSchema } from "../../tensor/expect-schema.ts";
 import type { CaptionedImages, Sample, SampleOptions } from "../dataset.ts";
 import { normalizedWords } from "../tokenizer.ts";
 import { trainVocabulary } from "../vocabulary.ts";
 import { type FolderOptions, FolderPictures } from "./pictures.ts";
-import { checkSome, checkValue, checkWords, findFile, parseJson, parseLines, readText } from "./records.ts";
+import { checkSome, checkWords, findFile, Name, parseJson, parseLines, readText } from "./records.ts";
 import { Splits, splitOf } from "./splits.ts";
 
 /** Names looked for, in this order, where a folder is given instead of a file. */
 const FILES = ["captions.jsonl", "captions.json", "dataset.json"];
 
-const Line = z.object({ image: z.string().min(1), caption: z.string(), split: z.string().min(1).optional() });
+const Line = z.object({ image: Name, caption: z.string(), split: z.optional(Name) });
 
 /** The format of Karpathy's splits of COCO and Flickr30k, as far as it is used. */
 const Karpathy = z.object({
-  filename: z.string().min(1),
-  filepath: z.string().optional(),
-  split: z.string().min(1),
-  sentences: z.array(z.object({ raw: z.string() })).min(1),
+  filename: Name,
+  filepath: z.optional(z.string()),
+  split: Name,
+  sentences: z.array(z.object({ raw: z.string() })).check(z.minLength(1)),
 });
 
 /** One caption of one picture. */
@@ -105,10 +106,10 @@ function readLines(text: string, file: string): Item[] {
 }
 
 function readKarpathy(text: string, file: string): Item[] {
-  const { images } = checkValue(z.object({ images: z.array(z.unknown()) }), parseJson(text, file), file);
+  const { images } = expectSchema(z.object({ images: z.array(z.unknown()) }), parseJson(text, file), file);
   return images.flatMap((entry, i) => {
     const record = `${file}, images[${i}]`;
-    const { filename, filepath, split, sentences } = checkValue(Karpathy, entry, record);
+    const { filename, filepath, split, sentences } = expectSchema(Karpathy, entry, record);
     const image = filepath ? `${filepath}/${filename}` : filename;
     const captions = [...new Set(sentences.map(({ raw }) => raw.trim()))];
     return captions.map((caption) => ({ image, caption, split: splitOf(split, image), record }));

@@ -1,8 +1,9 @@
 import { basename, dirname } from "node:path";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { DataError } from "../../tensor/errors.ts";
+import { expectSchema } from "../../tensor/expect-schema.ts";
 import { majorityAnswer, normalizeAnswer } from "../answers.ts";
-import { checkValue, findFile, parseJson, parseLines, readText } from "./records.ts";
+import { findFile, Name, parseJson, parseLines, readText } from "./records.ts";
 import { splitOf } from "./splits.ts";
 
 /** One question about one picture, as a file has it. */
@@ -17,23 +18,29 @@ export interface QuestionRecord {
   readonly record: string;
 }
 
-const Line = z
-  .object({
-    image: z.string().min(1),
-    question: z.string(),
-    answers: z.array(z.string()).optional(),
-    answer: z.string().optional(),
-    split: z.string().min(1).optional(),
-  })
-  .refine(({ answers, answer }) => (answers === undefined) !== (answer === undefined), {
-    error: 'expected either "answers" or "answer"',
-  })
-  .transform(({ answers, answer, ...rest }) => ({ ...rest, answers: (answers ?? [answer!]).map(normalizeAnswer) }))
-  .refine(({ answers }) => answers.some((answer) => answer !== ""), { error: "there is no answer" });
+const Line = z.object({
+  image: Name,
+  question: z.string(),
+  answers: z.optional(z.array(z.string())),
+  answer: z.optional(z.string()),
+  split: z.optional(Name),
+});
+const Question = z
+  .pipe(
+    Line.check(
+      z.refine(({ answers, answer }) => (answers === undefined) !== (answer === undefined), {
+        error: 'expected either "answers" or "answer"',
+      }),
+    ),
+    z.transform(({ answers, answer, ...rest }: z.output<typeof Line>) => {
+      return { ...rest, answers: (answers ?? [answer!]).map(normalizeAnswer) };
+    }),
+  )
+  .check(z.refine(({ answers }) => answers.some((answer) => answer !== ""), { error: "there is no answer" }));
 
 /** The official files of VQA v2, as far as they are used. */
 const Questions = z.object({
-  questions: z.array(z.object({ question_id: z.int(), image_id: z.int().min(0), question: z.string() })),
+  questions: z.array(z.object({ question_id: z.int(), image_id: z.int().check(z.minimum(0)), question: z.string() })),
 });
 const Annotations = z.object({
   annotations: z.array(
@@ -59,7 +66,7 @@ const questionsName = (part: string) => `v2_OpenEnded_mscoco_${part}_questions.j
 export async function readQuestions(path: string): Promise<{ file: string; questions: QuestionRecord[] }> {
   const file = await findFile(path, "questions", ["questions.jsonl", questionsName("train2014")]);
   if (basename(file) === questionsName("train2014")) return { file, questions: await readVqaV2(dirname(file)) };
-  const questions = parseLines(await readText(file), file, Line).map(({ value, record }) => {
+  const questions = parseLines(await readText(file), file, Question).map(({ value, record }) => {
     const { image, question, answers, split } = value;
     return { image, question, answers, majority: majorityAnswer(answers), split: splitOf(split, image), record };
   });
@@ -74,9 +81,9 @@ async function readVqaV2(folder: string): Promise<QuestionRecord[]> {
 }
 
 async function readPart(folder: string, part: "train2014" | "val2014"): Promise<Omit<QuestionRecord, "split">[]> {
-  const read = async <Value>(name: string, schema: z.ZodType<Value>) => {
+  const read = async <Value>(name: string, schema: z.ZodMiniType<Value>) => {
     const file = await findFile(folder, "VQA v2", [name]);
-    return { file, ...checkValue(schema, parseJson(await readText(file), file), file) };
+    return { file, ...expectSchema(schema, parseJson(await readText(file), file), file) };
   };
   const { annotations } = await read(`v2_mscoco_${part}_annotations.json`, Annotations);
   const annotated = new Map(annotations.map((annotation) => [annotation.question_id, annotation]));

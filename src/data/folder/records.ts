@@ -1,8 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type * as z from "zod";
+import * as z from "zod/mini";
 import { DataError } from "../../tensor/errors.ts";
+import { expectSchema } from "../../tensor/expect-schema.ts";
 import { splitWords } from "../tokenizer.ts";
+
+/** A path, or what a split is called: not empty. */
+export const Name = z.string().check(z.minLength(1));
 
 /** What was read, with what an error message calls it: a file and a place in it. */
 export interface Read<Value> {
@@ -28,11 +32,11 @@ export async function readText(file: string): Promise<string> {
 }
 
 /** JSON lines; empty ones are passed over. @throws {DataError} naming the file, and the line and field that do not fit */
-export function parseLines<Value>(text: string, file: string, schema: z.ZodType<Value>): Read<Value>[] {
+export function parseLines<Value>(text: string, file: string, schema: z.ZodMiniType<Value>): Read<Value>[] {
   return text.split("\n").flatMap((line, i) => {
     if (line.trim() === "") return [];
     const record = `${file}, line ${i + 1}`;
-    return [{ value: checkValue(schema, parseJson(line, record), record), record }];
+    return [{ value: expectSchema(schema, parseJson(line, record), record), record }];
   });
 }
 
@@ -66,14 +70,6 @@ function beginsJson(text: string): boolean {
     const { message } = error as SyntaxError;
     return /end of JSON|Unterminated/.test(message) || /at position (\d+)/.exec(message)?.[1] === String(text.length);
   }
-}
-
-/** @throws {DataError} naming the record and the first field that does not fit */
-export function checkValue<Value>(schema: z.ZodType<Value>, value: unknown, record: string): Value {
-  const { data, error } = schema.safeParse(value);
-  if (!error) return data;
-  const { path, message } = error.issues[0]!;
-  throw new DataError(`${record}: ${path.length > 0 ? `"${path.join(".")}": ` : ""}${message}`);
 }
 
 /** @throws {DataError} for a text without a word */

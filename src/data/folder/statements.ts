@@ -1,16 +1,15 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { SampleOptions } from "../dataset.ts";
 import type { Examples, Statement } from "../examples.ts";
 import { type FolderOptions, FolderPictures } from "./pictures.ts";
-import { checkSome, checkWords, findFile, parseLines, type Read, readText } from "./records.ts";
+import { checkSome, checkWords, findFile, Name, parseLines, type Read, readText } from "./records.ts";
 import { Splits, splitOf } from "./splits.ts";
 
-const Path = z.string().min(1);
 const Line = z.object({
-  images: z.tuple([Path, Path], "expected two images, the left and the right one"),
+  images: z.tuple([Name, Name], "expected two images, the left and the right one"),
   statement: z.string(),
   label: z.union([z.boolean(), z.enum(["True", "False"])], 'expected true, false, "True" or "False"'),
-  split: z.string().min(1).optional(),
+  split: z.optional(Name),
 });
 
 /** No kinds are told apart, so that the score of all is the only one. */

@@ -1,24 +1,28 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { ConfigError } from "../../tensor/errors.ts";
+import { count, expectSchema } from "../../tensor/expect-schema.ts";
 import { TrainingSettings } from "../settings.ts";
 
 /** How a model is fine-tuned. */
-const FineTuningSettings = TrainingSettings.pick({
-  steps: true,
-  batchSize: true,
-  learningRate: true,
-  warmup: true,
-  weightDecay: true,
-  beta1: true,
-  beta2: true,
-  clipNorm: true,
-  randAugment: true,
-}).extend({
-  /** Zero steps leave what was pre-trained as it is: zero-shot. */
-  steps: z.number().int().min(0),
-  /** Rows of a batch; a picture with all its candidates is one row of retrieval. */
-  batchSize: z.number().int().min(1),
-});
+const FineTuningSettings = z.extend(
+  z.pick(TrainingSettings, {
+    steps: true,
+    batchSize: true,
+    learningRate: true,
+    warmup: true,
+    weightDecay: true,
+    beta1: true,
+    beta2: true,
+    clipNorm: true,
+    randAugment: true,
+  }),
+  {
+    /** Zero steps leave what was pre-trained as it is: zero-shot. */
+    steps: z.int().check(z.minimum(0)),
+    /** Rows of a batch; a picture with all its candidates is one row of retrieval. */
+    batchSize: count,
+  },
+);
 export type FineTuningSettings = z.infer<typeof FineTuningSettings>;
 
 /** The original's schedule and decay, with rates and steps for small models on drawn data. */
@@ -43,8 +47,6 @@ export type FineTuningChanges = Partial<z.input<typeof FineTuningSettings>>;
  */
 export function fineTuningSettings(...changes: readonly FineTuningChanges[]): FineTuningSettings {
   const given = changes.flatMap((some) => Object.entries(some)).filter(([, value]) => value !== undefined);
-  const result = FineTuningSettings.safeParse({ ...defaults, ...Object.fromEntries(given) });
-  if (!result.success)
-    throw new ConfigError(`fine-tuning settings: ${z.prettifyError(result.error).replaceAll("\n", " ")}`);
-  return result.data;
+  const values = { ...defaults, ...Object.fromEntries(given) };
+  return expectSchema(FineTuningSettings, values, "fine-tuning settings", ConfigError);
 }

@@ -1,8 +1,9 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { SafetensorsEntry } from "../../data/safetensors.ts";
 import { fromArray, type Placement } from "../../tensor/create.ts";
 import { allocateArray, type DType } from "../../tensor/dtype.ts";
 import { DataError } from "../../tensor/errors.ts";
+import { expectSchema } from "../../tensor/expect-schema.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
 /** How far a value may be from the recorded one: |actual − expected| ≤ atol + rtol · |expected|. */
@@ -19,12 +20,12 @@ export interface UnderTest {
 
 const metadataSchema = z.looseObject({
   kind: z.string(),
-  case: z.string().optional(),
-  file: z.string().optional(),
+  case: z.optional(z.string()),
+  file: z.optional(z.string()),
   /** By name; some cases say the one word "exact". */
-  tolerances: z.union([z.record(z.string(), z.unknown()), z.string()]).default({}),
+  tolerances: z._default(z.union([z.record(z.string(), z.unknown()), z.string()]), {}),
 });
-const toleranceSchema = z.object({ atol: z.number().default(0), rtol: z.number().default(0) });
+const toleranceSchema = z.object({ atol: z._default(z.number(), 0), rtol: z._default(z.number(), 0) });
 
 export type GoldenMetadata = z.output<typeof metadataSchema>;
 
@@ -78,11 +79,8 @@ export class GoldenCase {
   }
 
   /** Metadata of a known form. @throws {DataError} that names the case and the fields */
-  read<S extends z.ZodType>(schema: S): z.output<S> {
-    const result = schema.safeParse(this.metadata);
-    if (result.success) return result.data;
-    const problems = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new DataError(`${this.name}: ${problems.join("; ")}`);
+  read<S extends z.ZodMiniType>(schema: S): z.output<S> {
+    return expectSchema(schema, this.metadata, this.name);
   }
 }
 
@@ -98,7 +96,6 @@ export function parseCase(
   tensors: (stated: string | undefined) => ReadonlyMap<string, SafetensorsEntry>,
 ): GoldenCase | null {
   if (typeof json !== "object" || json === null || !("kind" in json)) return null;
-  const metadata = metadataSchema.safeParse(json);
-  if (!metadata.success) throw new DataError(`${name}.json: ${z.prettifyError(metadata.error).replaceAll("\n", " ")}`);
-  return new GoldenCase(name, metadata.data, tensors(metadata.data.file));
+  const metadata = expectSchema(metadataSchema, json, `${name}.json`);
+  return new GoldenCase(name, metadata, tensors(metadata.file));
 }

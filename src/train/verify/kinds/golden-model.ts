@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { reshape } from "../../../autograd/ops/layout.ts";
 import type { HostArray } from "../../../nn/module.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
@@ -22,7 +22,7 @@ const configSchema = z.looseObject({
     max_image_len: z.number(),
   }),
   /** Cases that do not state them have the defaults. */
-  layernorm_eps: z.record(z.string(), z.number()).default({}),
+  layernorm_eps: z._default(z.record(z.string(), z.number()), {}),
 });
 
 /** The model that a case was recorded with. */

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { prepareImage, type RgbImage, resizeBicubic, resizedSize } from "../../../data/image.ts";
 import { DataError } from "../../../tensor/errors.ts";
 import type { Check, Claim, Claims } from "../comparison.ts";

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { grad } from "../../../autograd/grad.ts";
 import { variable } from "../../../autograd/graph.ts";
 import { setParameter } from "../../../nn/module.ts";

@@ -1,10 +1,10 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { answerScore, normalizeAnswer } from "../../../data/answers.ts";
 import { countCorrect, RunningMean, softScore } from "../../metrics.ts";
 import type { Check, Claims } from "../comparison.ts";
 import type { GoldenCase } from "../golden-case.ts";
 
-const result = z.object({ value: z.number().optional(), batch: z.number(), running: z.number() });
+const result = z.object({ value: z.optional(z.number()), batch: z.number(), running: z.number() });
 const metricsSchema = z.looseObject({
   results: z.object({ accuracy: z.array(result), vqa_score: z.array(result), scalar: z.array(result) }),
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { reshape } from "../../../autograd/ops/layout.ts";
 import type { RgbImage } from "../../../data/image.ts";
 import { ImageProcessor } from "../../../data/image-processor.ts";

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { Parameter } from "../../../autograd/graph.ts";
 import { mul } from "../../../autograd/ops/arithmetic.ts";
 import { reshape } from "../../../autograd/ops/layout.ts";
@@ -16,11 +16,11 @@ import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
 
 const variantSchema = z.looseObject({
   cls: z.string(),
-  eps: z.number().optional(),
-  betas: z.tuple([z.number(), z.number()]).optional(),
-  correct_bias: z.boolean().optional(),
-  momentum: z.number().optional(),
-  nesterov: z.boolean().optional(),
+  eps: z.optional(z.number()),
+  betas: z.optional(z.tuple([z.number(), z.number()])),
+  correct_bias: z.optional(z.boolean()),
+  momentum: z.optional(z.number()),
+  nesterov: z.optional(z.boolean()),
 });
 type Variant = z.output<typeof variantSchema>;
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { Module } from "../../../nn/module.ts";
 import { DataError } from "../../../tensor/errors.ts";
 import { getPreset, parseViltConfig, type ViltConfig } from "../../../vilt/config.ts";

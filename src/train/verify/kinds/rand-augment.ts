@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { invert } from "../../../data/color-operations.ts";
 import { mirror, translateX, translateY } from "../../../data/geometric-operations.ts";
 import type { RgbImage } from "../../../data/image.ts";
@@ -19,7 +19,7 @@ const schema = z.looseObject({
   augment_list: z.array(z.object({ op: z.string(), min: z.number(), max: z.number() })),
   outputs: z.array(
     z.union([
-      step.extend({ tensor: z.string(), magnitude: z.number() }),
+      z.extend(step, { tensor: z.string(), magnitude: z.number() }),
       z.object({ tensor: z.string(), magnitude: z.number(), sequence: z.array(step) }),
     ]),
   ),

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { maskBudget, replaceSelected, takeGroups, wholeWordGroups } from "../../../data/masking.ts";
 import { Tokenizer } from "../../../data/tokenizer.ts";
 import type { Check, Claims } from "../comparison.ts";
@@ -14,10 +14,10 @@ const wordPieceSchema = z.looseObject({
     z.looseObject({
       text: z.string(),
       tokens: z.array(z.string()),
-      tokens_cased: z.array(z.string()).optional(),
+      tokens_cased: z.optional(z.array(z.string())),
       input_ids: numbers,
       attention_mask: numbers,
-      decoded: z.string().optional(),
+      decoded: z.optional(z.string()),
     }),
   ),
 });
@@ -52,7 +52,7 @@ const maskSchema = z.looseObject({
     z.looseObject({
       label: z.string(),
       tokens: z.array(z.string()),
-      chinese_ref: numbers.optional(),
+      chinese_ref: z.optional(numbers),
       groups: rows,
       masks_for_given_group_order: z.array(
         z.looseObject({ mlm_probability: z.number(), group_order: numbers, num_to_predict: z.number(), mask: numbers }),
@@ -64,8 +64,8 @@ const maskSchema = z.looseObject({
       collator: z.string(),
       mlm_probability: z.number(),
       input_ids: rows,
-      group_orders: rows.nullable(),
-      draws: z.looseObject({ masked: rows.optional(), replace_80: rows, random_50: rows, random_words: rows }),
+      group_orders: z.nullable(rows),
+      draws: z.looseObject({ masked: z.optional(rows), replace_80: rows, random_50: rows, random_words: rows }),
       output_input_ids: rows,
       output_labels: rows,
     }),

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { backward } from "../../../autograd/grad.ts";
 import { reshape } from "../../../autograd/ops/layout.ts";
 import { AdamW } from "../../../optim/adamw.ts";

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { cosineDistance } from "../../../autograd/functions/cosine-distance.ts";
 import { ipot } from "../../../autograd/functions/ipot.ts";
 import { grad } from "../../../autograd/grad.ts";
@@ -16,7 +16,7 @@ import type { GoldenCase, Tolerance, UnderTest } from "../golden-case.ts";
 
 const schema = z.looseObject({
   ipot_variants: z.array(z.object({ beta: z.number(), iteration: z.number(), k: z.number(), tensor: z.string() })),
-  heatmap: z.object({ hidx: z.number(), H: z.number(), W: z.number() }).optional(),
+  heatmap: z.optional(z.object({ hidx: z.number(), H: z.number(), W: z.number() })),
 });
 
 /** The settings of word–patch alignment in training. */
