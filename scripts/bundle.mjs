@@ -1,7 +1,7 @@
 // Makes one file of the library's modules for Node, dist/bundle/, with the little that they need of small packages: a
 // program then starts in a fraction of the time that hundreds of files take. Chunks are loaded when they are asked for.
 
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -20,7 +20,7 @@ const INLINE = [
 
 rmSync(at("dist/bundle"), { recursive: true, force: true });
 await build({
-  entryPoints: ["index", "browser", "cli/main"].map((entry) => at(`dist/${entry}.js`)),
+  entryPoints: ["index", "cli/main"].map((entry) => at(`dist/${entry}.js`)),
   outdir: at("dist/bundle"),
   outbase: at("dist"),
   bundle: true,
@@ -44,3 +44,7 @@ await build({
     },
   ],
 });
+
+// What browsers can use is part of the same modules; as an entry of its own it would cut them into more chunks to load.
+const names = Object.keys(await import("../dist/browser.js"));
+writeFileSync(at("dist/bundle/browser.js"), `export { ${names.join(", ")} } from "./index.js";\n`);
