@@ -32,7 +32,8 @@ if (options.pytorch && options.alignment) throw new RangeError("PyTorch's side o
 const memoryBefore = process.memoryUsage.rss();
 const preset = getPreset(options.preset);
 const model = { ...preset.model, dropout: 0 }; // as the step in PyTorch that it is compared with
-const batchSize = Number(options["batch-size"] ?? preset.batchSize);
+/** The published batch of B/32, 4096 pairs, was that of 64 GPUs. */
+const batchSize = Number(options["batch-size"] ?? (options.preset === "b32" ? 2 : preset.batchSize));
 const wordPatchAlignment = options.alignment ? preset.wordPatchAlignment : [];
 const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings: trainingSettings(options.preset), seed: 0 });
 const batch = syntheticBatch(model, batchSize, new Rng(0));

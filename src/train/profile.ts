@@ -84,9 +84,12 @@ const WARM_UP = 3;
 
 async function measureSteps({ preset, settings, batchSize, device, steps, seed }: ProfileOptions) {
   const { model, wordPatchAlignment } = preset;
+  const backend = getBackend(device);
+  const [height, width] = model.imageSize;
+  // A batch that does not fit is refused before minutes are spent on its noise.
+  backend.release(backend.allocate("float32", batchSize * model.numChannels * height * width));
   const pretrainer = new Pretrainer({ model, wordPatchAlignment, settings, seed, placement: { device } });
   const batch = syntheticBatch(model, batchSize, new Rng(seed));
-  const backend = getBackend(device);
   const original = backend.run;
   const run = original.bind(backend);
   const durations: number[] = [];

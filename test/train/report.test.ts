@@ -251,6 +251,15 @@ const profileOf = (name: string, batchSize: number, steps: number, device = "was
     ...{ preset: getPreset(name), settings: trainingSettings(name, { batchSize }), batchSize, device, steps, seed: 0 },
   });
 
+t.test("profile: a batch that the device has no room for is refused at once", async (t) => {
+  const start = performance.now();
+  await t.rejects(profileOf("b32", 4096, 1), {
+    name: "DeviceError",
+    message: /wasm has no memory for 7\d{9} more bytes/,
+  });
+  t.ok(performance.now() - start < 60_000, "not after minutes of drawing noise");
+});
+
 t.test("profile: counted operations are those of the formulas", async (t) => {
   const [B, d, L, T, p] = [32, 64, 2, 16, 8];
   const P = (32 / p) ** 2;
