@@ -1,4 +1,4 @@
-// Makes one file of the library's modules for Node, dist/bundle/, with the little that they need of small packages: a
+// Makes a few files of the library's modules for Node, dist/bundle/, with the little that they need of small packages: a
 // program then starts in a fraction of the time that hundreds of files take. Chunks are loaded when they are asked for.
 
 import { rmSync, writeFileSync } from "node:fs";
@@ -8,15 +8,7 @@ import { build } from "esbuild";
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** Packages that are taken in, as far as they are used; all others are found in node_modules when they are needed. */
-const INLINE = [
-  "zod/mini",
-  "zod/v4/locales/en.js",
-  "ndarray",
-  "seedrandom",
-  "@dagrejs/dagre",
-  "@iconify/utils",
-  "@huggingface/tokenizers",
-];
+const INLINE = ["zod", "ndarray", "seedrandom", "@dagrejs/dagre", "@iconify/utils", "@huggingface/tokenizers"];
 
 rmSync(at("dist/bundle"), { recursive: true, force: true });
 await build({
@@ -37,7 +29,7 @@ await build({
       setup({ onResolve }) {
         onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) => {
           const isOurs = importer.startsWith(at("dist/"));
-          const isInline = INLINE.includes(path) || !isOurs;
+          const isInline = INLINE.some((name) => `${path}/`.startsWith(`${name}/`)) || !isOurs;
           return kind === "entry-point" || isInline ? null : { path, external: true };
         });
       },

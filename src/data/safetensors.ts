@@ -1,6 +1,6 @@
 import { DataError, formatShape } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { findRepeatedKey } from "./json-keys.ts";
+import { findRepeatedKey } from "./json.ts";
 
 export type SafetensorsDType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "U8";
 export type SafetensorsArray = Float64Array | Float32Array | Int32Array | Uint8Array;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import * as z from "zod/mini";
 import { noGrad } from "../autograd/graph.ts";
-import { parseJson } from "../data/folder/records.ts";
+import { parseJson } from "../data/json.ts";
 import {
   parseSafetensors,
   parseSafetensorsHeader,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { ImageProcessor } from "../data/image-processor.ts";
+import { parseJson } from "../data/json.ts";
 import { type SafetensorsSource, safetensorsParts } from "../data/safetensors.ts";
 import { SafetensorsFile } from "../data/safetensors-file.ts";
 import { Tokenizer } from "../data/tokenizer.ts";
@@ -60,11 +61,7 @@ export async function openModelFolder(folder: string, placement: Placement = {})
 
 function readJson(file: string): unknown {
   if (!existsSync(file)) throw new DataError(`${file}: no such file; a checkpoint folder has one`);
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (cause) {
-    throw new DataError(`${file}: not JSON: ${(cause as Error).message}`, { cause });
-  }
+  return parseJson(readFileSync(file, "utf8"), file);
 }
 
 function processorOf(folder: string, { config }: ViltTaskModel): ImageProcessor {

@@ -1,10 +1,11 @@
 import * as z from "zod/mini";
 import { expectSchema } from "../../tensor/expect-schema.ts";
 import type { CaptionedImages, Sample, SampleOptions } from "../dataset.ts";
+import { parseJson } from "../json.ts";
 import { normalizedWords } from "../tokenizer.ts";
 import { trainVocabulary } from "../vocabulary.ts";
 import { type FolderOptions, FolderPictures } from "./pictures.ts";
-import { checkSome, checkWords, findFile, Name, parseJson, parseLines, readText } from "./records.ts";
+import { checkSome, checkWords, findFile, Name, parseLines, readText } from "./records.ts";
 import { Splits, splitOf } from "./splits.ts";
 
 /** Names looked for, in this order, where a folder is given instead of a file. */

@@ -3,7 +3,8 @@ import * as z from "zod/mini";
 import { DataError } from "../../tensor/errors.ts";
 import { expectSchema } from "../../tensor/expect-schema.ts";
 import { majorityAnswer, normalizeAnswer } from "../answers.ts";
-import { findFile, Name, parseJson, parseLines, readText } from "./records.ts";
+import { parseJson } from "../json.ts";
+import { findFile, Name, parseLines, readText } from "./records.ts";
 import { splitOf } from "./splits.ts";
 
 /** One question about one picture, as a file has it. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { DataError } from "../../tensor/errors.ts";
 import { expectSchema } from "../../tensor/expect-schema.ts";
+import { parseJson } from "../json.ts";
 import { splitWords } from "../tokenizer.ts";
 
 /** A path, or what a split is called: not empty. */
@@ -38,38 +39,6 @@ export function parseLines<Value>(text: string, file: string, schema: z.ZodMiniT
     const record = `${file}, line ${i + 1}`;
     return [{ value: expectSchema(schema, parseJson(line, record), record), record }];
   });
-}
-
-/** @throws {DataError} naming the record, and the line where it has several */
-export function parseJson(json: string, record: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (cause) {
-    const lines = json.trimEnd().split("\n");
-    const line = lines.length > 1 ? `, line ${faultyLine(lines)}` : "";
-    throw new DataError(`${record}${line}: not JSON: ${(cause as Error).message.replace(/\s+/g, " ")}`, { cause });
-  }
-}
-
-/** The first line, from 1, up to which the text is no beginning of any JSON: found by halving, as V8 seldom says where. */
-function faultyLine(lines: readonly string[]): number {
-  let [sound, faulty] = [0, lines.length];
-  while (faulty - sound > 1) {
-    const middle = (sound + faulty) >> 1;
-    if (beginsJson(lines.slice(0, middle).join("\n"))) sound = middle;
-    else faulty = middle;
-  }
-  return faulty;
-}
-
-function beginsJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    const { message } = error as SyntaxError;
-    return /end of JSON|Unterminated/.test(message) || /at position (\d+)/.exec(message)?.[1] === String(text.length);
-  }
 }
 
 /** @throws {DataError} for a text without a word */

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { parseJson } from "../../data/json.ts";
 import { parseSafetensors } from "../../data/safetensors.ts";
 import { DataError } from "../../tensor/errors.ts";
 import { GoldenCase, parseCase } from "./golden-case.ts";
@@ -42,7 +43,7 @@ function readFolderCase(folder: string): ReadCase {
 function readCase(folder: string, file: string): ReadCase[] {
   const name = file.slice(0, -".json".length);
   try {
-    const json: unknown = JSON.parse(readFileSync(path.join(folder, file), "utf8"));
+    const json = parseJson(readFileSync(path.join(folder, file), "utf8"), file);
     const found = parseCase(name, json, (stated) => {
       const tensorFile = path.join(folder, stated ?? `${name}.safetensors`);
       if (stated === undefined && !existsSync(tensorFile)) return new Map();

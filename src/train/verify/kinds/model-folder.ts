@@ -4,6 +4,7 @@ import * as z from "zod/mini";
 import { reshape } from "../../../autograd/ops/layout.ts";
 import type { RgbImage } from "../../../data/image.ts";
 import { ImageProcessor } from "../../../data/image-processor.ts";
+import { parseJson } from "../../../data/json.ts";
 import { SafetensorsFile } from "../../../data/safetensors-file.ts";
 import { fromArray } from "../../../tensor/create.ts";
 import { DataError } from "../../../tensor/errors.ts";
@@ -29,7 +30,7 @@ export function verifyModelFolder(golden: GoldenCase, underTest: UnderTest): Cla
   const config = path.join(folder, "config.json");
   const file = new SafetensorsFile(path.join(folder, "model.safetensors"));
   try {
-    const settings = parseHuggingfaceConfig(JSON.parse(readFileSync(config, "utf8")), config);
+    const settings = parseHuggingfaceConfig(parseJson(readFileSync(config, "utf8"), config), config);
     const model = buildHuggingfaceModel(settings, file.tensors, { rng: null, ...underTest });
     loadPublishedWeights(model, file.tensors, file.path, huggingfaceLayout);
     const outputs = Object.entries(outputsOf(golden, underTest, model));
@@ -76,7 +77,7 @@ function outputsOf(golden: GoldenCase, underTest: UnderTest, model: ReturnType<t
 export function verifyImageProcessor(golden: GoldenCase): Claims {
   const { folder } = golden.read(schema);
   const file = path.join(folder, "preprocessor_config.json");
-  const processor = ImageProcessor.fromJSON(JSON.parse(readFileSync(file, "utf8")), file);
+  const processor = ImageProcessor.fromJSON(parseJson(readFileSync(file, "utf8"), file), file);
   const names = [...golden.tensors.keys()].filter((name) => name.startsWith("in/image_")).sort();
   const { pixelValues, pixelMask, size, height, width } = processor.process(names.map((name) => picture(golden, name)));
   return {
